@@ -1,0 +1,51 @@
+# The tutorial's commands. `PYTHON=python3.12 make run` picks another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Notebooks run in a folder of their own: a relative path must not depend on it.
+ifneq ($(MNIST_NPZ),)
+MNIST_NPZ := $(shell $(PYTHON) -c 'import os; print(os.path.abspath(os.environ["MNIST_NPZ"]))')
+export MNIST_NPZ
+endif
+
+.PHONY: help setup run test test-quick lab refresh bench lock check-class binder-link
+help:
+	@echo "make run          execute the notebooks, print the results, render build/site/"
+	@echo "make lab          open the tutorial in JupyterLab"
+	@echo "make test         run every test (make test-quick: those that train nothing long)"
+	@echo "make check-class  check this machine before a class"
+	@echo "make refresh      re-execute the notebooks in place (authors)"
+	@echo "make bench        benchmark side by side (authors)"
+	@echo "make lock         resolve the dependencies anew (authors)"
+	@echo "make binder-link  print the Binder address of this repository"
+
+setup:
+	@$(PYTHON) tools/setup_venv.py
+
+# `make -B run` executes everything again.
+run: setup
+	@$(BIN)/python tools/run.py $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--everything)
+
+test: setup
+	@$(BIN)/python -m pytest
+
+test-quick: setup
+	@$(BIN)/python -m pytest -m "not slow"
+
+lab: setup
+	@exec $(BIN)/jupyter lab --ip=127.0.0.1 $(LAB_OPTIONS) notebooks/01_data_exploration.ipynb
+
+refresh: setup
+	@$(BIN)/python tools/refresh.py $(NOTEBOOKS)
+
+bench: setup
+	@$(BIN)/python tools/bench.py
+
+check-class: setup
+	@$(BIN)/python tools/check_class.py
+
+binder-link:
+	@$(PYTHON) tools/binder_link.py
+
+lock: setup
+	@$(BIN)/python tools/lock.py

@@ -1,0 +1,49 @@
+"""Write files so that a reader finds the old one or the new one, whole, and never a part."""
+
+import os
+import platform
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+
+def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) -> None:
+    """Have `writer(part)` write a file and put it in the place of `path` in one step.
+
+    `part` lies in the same folder and has the same suffix as `path`. A missing folder is
+    made. If anything fails, `path` stays as it was, nothing else is left in the folder, and
+    the error is passed on: usually an OSError (no right to write, disk full). The part of a
+    process that was killed while writing is removed by the next call for the same `path`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned_parts(path)
+    part = path.with_name(f"{_part_prefix(path)}{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
+    try:
+        writer(part)
+        # On the disk before the name points at it, for the case of a power cut.
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:  # an interrupted kernel leaves nothing behind either
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _part_prefix(path: Path) -> str:
+    # The machine's name, because a home folder may be shared by several machines.
+    return f".{path.stem}-{platform.node()}-part-"
+
+
+def _remove_abandoned_parts(path: Path) -> None:
+    prefix = _part_prefix(path)
+    for part in path.parent.iterdir():
+        if part.name.startswith(prefix):
+            process = part.name.removeprefix(prefix).split("-")[0]
+            if process.isdigit() and not psutil.pid_exists(int(process)):
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)

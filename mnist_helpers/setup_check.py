@@ -1,0 +1,74 @@
+"""Checks at the start of a notebook: the machine, the data, the parameters."""
+
+import math
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+# Training in any notebook stays below this; see build/results.json.
+_NEEDED_GB = 1.0
+
+
+def preflight(data) -> None:
+    """Print versions, data set and free memory, and what to do where something is amiss."""
+    packages = ", ".join(f"{label} {_version(name)}" for label, name in _PACKAGES)
+    print(f"Python {platform.python_version()}, {packages}")
+    print(f"Data: {data.name}, {len(data.x_train):,} training and {len(data.x_test):,} test images")
+    free = free_memory_gb()
+    print(f"Memory free: {free:.1f} GB")
+    if free < _NEEDED_GB:
+        print(
+            f"A training needs up to {_NEEDED_GB:.0f} GB: shut down other notebooks "
+            "(menu Kernel, Shut Down All Kernels), then run this one again."
+        )
+
+
+_PACKAGES = [("TensorFlow", "tensorflow"), ("Keras", "keras"), ("NumPy", "numpy")]
+
+
+def _version(name: str) -> str:
+    for candidate in (name, f"{name}-cpu"):
+        try:
+            return version(candidate)
+        except PackageNotFoundError:
+            continue
+    return "is missing: install with `make lab`"
+
+
+def free_memory_gb() -> float:
+    """Memory that this process can still get, in GB (10**9 bytes).
+
+    A container may be allowed less than the machine has: the limits that JupyterHub
+    (MEM_LIMIT) and Linux control groups set are taken into account.
+    """
+    free = psutil.virtual_memory().available
+    used_here = psutil.Process().memory_info().rss
+    limit = os.environ.get("MEM_LIMIT", "")
+    if limit.isdigit():
+        free = min(free, int(limit) - used_here)
+    try:
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit.isdigit():
+            free = min(free, int(limit) - int((group / "memory.current").read_text()))
+    except OSError:
+        pass  # not Linux, or no control group
+    return max(free, 0) / 1e9
+
+
+def check_number(name: str, value, low: float, high: float, whole: bool = True) -> None:
+    """Raise ValueError unless `low <= value <= high` and, if `whole`, value is an int."""
+    kind = "a whole number" if whole else "a number"
+    allowed = f"{kind} from {low:,} to {high:,}"
+    right_type = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not right_type or math.isnan(value) or not low <= value <= high:
+        raise ValueError(f"parameter {name} = {value!r}: must be {allowed}")
+
+
+def check_choice(name: str, value, choices: list) -> None:
+    """Raise ValueError unless value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"parameter {name} = {value!r}: must be one of {choices}")

@@ -1,0 +1,93 @@
+"""Execute one notebook with papermill, in a process of its own, and measure its kernel."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT_TYPE = "application/vnd.mnist-tutorial.result+json"
+
+
+class NotebookFailed(Exception):
+    """A notebook did not run from top to bottom; the message says where and why."""
+
+
+def execute(
+    notebook: Path, output: Path, parameters: dict | None = None, cwd: Path | None = None
+) -> dict:
+    """Execute a notebook and return {"seconds", "peak_rss_mb", "models"}.
+
+    The executed copy replaces `output` only when every cell has run. "models" holds what the
+    notebook reported with `report_result`, by the model's name. Raises NotebookFailed.
+    """
+    command = [sys.executable, __file__, str(notebook), str(output)]
+    task = json.dumps({"parameters": parameters or {}, "cwd": str(cwd or notebook.parent)})
+    child = subprocess.run([*command, task], stdout=subprocess.PIPE, text=True)
+    if child.returncode != 0:
+        raise NotebookFailed(child.stdout.strip() or f"{notebook.name}: the executing process died")
+    return json.loads(child.stdout.splitlines()[-1])
+
+
+def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> dict:
+    import papermill
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{os.getpid()}-{output.name}")
+    started = time.perf_counter()
+    try:
+        executed = papermill.execute_notebook(
+            str(notebook),
+            str(partial),
+            parameters,
+            cwd=cwd,
+            progress_bar=True,
+            # The kernel listens on loopback; its note about that is not for the reader.
+            extra_arguments=["--log-level=ERROR"],
+        )
+        code_cells = [cell for cell in executed.cells if cell.cell_type == "code"]
+        for number, cell in enumerate(code_cells, start=1):
+            # papermill calls a cell that timed out "completed", and one after exit() "pending".
+            status = cell.metadata.papermill.status
+            if status != "completed" or (cell.execution_count is None and cell.source.strip()):
+                raise NotebookFailed(f"{notebook.name}: code cell {number} did not complete")
+        os.replace(partial, output)
+    except papermill.PapermillExecutionError as error:
+        os.replace(partial, output.with_suffix(".failed.ipynb"))
+        raise NotebookFailed(
+            f"{notebook.name}, code cell {error.exec_count}: {error.ename}: {error.evalue}"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+    # Linux counts kilobytes, macOS bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "seconds": round(time.perf_counter() - started, 1),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e6),
+        "models": reported_models(executed),
+    }
+
+
+def reported_models(notebook) -> dict:
+    """What an executed notebook left with `report_result`, by the model's name."""
+    models = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            report = output.get("data", {}).get(RESULT_TYPE)
+            if report:
+                models[report["model"]] = {k: v for k, v in report.items() if k != "model"}
+    return models
+
+
+if __name__ == "__main__":
+    # papermill's own logging and warnings go to stderr; stdout carries the answer alone.
+    task = json.loads(sys.argv[3])
+    try:
+        answer = _execute_here(Path(sys.argv[1]), Path(sys.argv[2]), **task)
+    except NotebookFailed as error:
+        print(error)
+        sys.exit(1)
+    print(json.dumps(answer))

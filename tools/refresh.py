@@ -1,0 +1,43 @@
+"""Re-execute the notebooks in place and store clean outputs: how an author updates them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from execute import ROOT, NotebookFailed, execute
+
+# Time stamps, versions and progress belong to one run, not to the notebook.
+EXTRA_KEYS = (
+    "metadata.papermill cell.metadata.papermill cell.metadata.execution "
+    "metadata.language_info.version metadata.widgets"
+)
+
+
+def refresh(notebook: Path) -> None:
+    """Execute a notebook and replace it, outputs cleaned, only when it ran to its end."""
+    with tempfile.TemporaryDirectory(dir=notebook.parent, prefix=".refresh-") as folder:
+        executed = Path(folder) / notebook.name
+        execute(notebook, executed)
+        command = [Path(sys.executable).parent / "nbstripout", "--keep-output", "--keep-count"]
+        command += ["--keep-id", "--extra-keys", EXTRA_KEYS, str(executed)]
+        subprocess.run(command, check=True)
+        os.replace(executed, notebook)
+
+
+def main() -> None:
+    chosen = [Path(name).resolve() for name in sys.argv[1:]]
+    chosen = chosen or sorted((ROOT / "notebooks").glob("**/*.ipynb"))
+    for notebook in chosen:
+        if ".ipynb_checkpoints" in notebook.parts:
+            continue
+        print(f"{notebook.relative_to(ROOT)}: executing", flush=True)
+        try:
+            refresh(notebook)
+        except NotebookFailed as error:
+            sys.exit(f"refresh: {error}; the notebook is left as it was")
+
+
+if __name__ == "__main__":
+    main()
