@@ -26,6 +26,7 @@ _MODULES = {
         "plot_probabilities",
         "plot_seeds",
         "plot_shifts",
+        "plot_trade_off",
         "plot_weights",
         "show_figure",
     ],

@@ -200,6 +200,7 @@ def _download(cached: Path) -> dict[str, np.ndarray]:
 
             downloaded = Path(keras.utils.get_file("mnist.npz", origin=MNIST_URL, cache_dir=folder))
         except Exception as error:  # what Keras raises for a failed download is no more exact
+            print()  # ends the line of the unfinished progress bar
             raise _UnusableError(_in_one_line(error)) from error
         finally:
             socket.setdefaulttimeout(time_limit)

@@ -1,5 +1,6 @@
 """Keras itself, imported without the log lines that TensorFlow writes at its start."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -34,3 +35,6 @@ def _import_keras():
 
 
 keras = _import_keras()
+# After the import, which sets a level of its own. What is left out is advice on compiling
+# functions anew, which training many small networks triggers.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)

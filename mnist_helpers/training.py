@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from IPython.display import display
+from IPython.display import DisplayHandle, display
 
 from .files import write_atomically
 from .keras_quietly import keras
@@ -27,7 +27,8 @@ class FitProgress(keras.callbacks.Callback):
         self._start = time.perf_counter()
         self._shown = 0.0
         self._epoch = 0
-        self._line = display(_text("starting"), raw=True, display_id=True)
+        self._line = DisplayHandle()
+        self._line.display(_text("starting"), raw=True)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
@@ -54,16 +55,12 @@ class FitProgress(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         last = self._last
-        line = (
-            f"{self._epoch + 1} epochs in {last['seconds']:.0f} s. Training images: "
-            f"loss {last['loss']:.4f}, accuracy {last['accuracy']:.4f}."
-        )
-        if "val_loss" in last:
-            line += (
-                f" Validation images: loss {last['val_loss']:.4f}, "
-                f"accuracy {last['val_accuracy']:.4f}."
-            )
-        self._line.update(_text(line), raw=True)
+        lines = [f"{self._epoch + 1} epochs in {last['seconds']:.0f} s"]
+        for images, prefix in [("training", ""), ("validation", "val_")]:
+            if prefix + "loss" in last:
+                loss, accuracy = last[prefix + "loss"], last[prefix + "accuracy"]
+                lines.append(f"{images + ' images:':19} loss {loss:.4f}, accuracy {accuracy:.4f}")
+        self._line.update(_text("\n".join(lines)), raw=True)
 
 
 def _text(line: str) -> dict:

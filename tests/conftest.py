@@ -1,0 +1,38 @@
+"""What the tests share: where things are, and one full-length run of the tutorial."""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+# Notebooks run in a folder of their own: a relative path must not depend on it.
+if os.environ.get("MNIST_NPZ"):
+    os.environ["MNIST_NPZ"] = os.path.abspath(os.environ["MNIST_NPZ"])
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+@pytest.fixture(scope="session")
+def full_run() -> dict:
+    """build/results.json of one execution of every notebook, as shipped."""
+    import run
+
+    return run.run_all(everything=True)

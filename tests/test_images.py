@@ -1,0 +1,329 @@
+"""The learner's digits take MNIST's form, and bad input is refused in words."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from mnist_helpers.drawings import EXAMPLE_DRAWINGS
+from mnist_helpers.images import (
+    center_in_box,
+    crop_to_ink,
+    draw_strokes,
+    fit_in_box,
+    place_by_mass,
+    prepare_picture,
+    prepare_strokes,
+)
+
+MANY = settings(
+    max_examples=1500,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> np.ndarray:
+    """Ten digits on black, (10, 28, 28) uint8, in MNIST's form."""
+    return np.stack([prepare_strokes(strokes) for strokes in EXAMPLE_DRAWINGS.values()])
+
+
+def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two images, the one moved by up to a pixel: placing rounds to whole pixels."""
+    a = a.astype(int)
+    shifts = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    return min(float(np.abs(np.roll(a, shift, (0, 1)) - b).mean()) for shift in shifts)
+
+
+def assert_in_mnist_form(image: np.ndarray) -> None:
+    assert image.shape == (28, 28) and image.dtype == np.uint8
+    assert image.max() == 255
+    assert max(crop_to_ink(image).shape) <= 20
+
+
+def photograph(digit: np.ndarray, ink=(20, 40, 120), paper=(235, 225, 200), noise=10) -> np.ndarray:
+    """A digit somewhere on a large, unevenly lit, noisy page in colour."""
+    share = np.zeros((400, 500))
+    large = Image.fromarray(digit).resize((200, 200), Image.Resampling.BICUBIC)
+    share[120:320, 60:260] = np.asarray(large) / 255
+    page = np.array(paper) + share[..., np.newaxis] * (np.array(ink) - np.array(paper))
+    page = page * (1 - 0.3 * np.linspace(0, 1, 500)[:, np.newaxis])
+    page += np.random.default_rng(1).normal(0, noise, page.shape)
+    return np.clip(page, 0, 255).astype(np.uint8)
+
+
+# --- the common way: crop, fit, place -------------------------------------------------------
+
+
+def test_crop_keeps_exactly_the_ink():
+    image = np.zeros((50, 40))
+    image[10:15, 7:9] = 3
+    image[20, 30] = 1
+    assert np.array_equal(crop_to_ink(image), image[10:21, 7:31])
+
+
+@pytest.mark.parametrize("shape, fitted", [((200, 100), (20, 10)), ((5, 10), (10, 20))])
+def test_box_keeps_the_proportions(shape, fitted):
+    assert fit_in_box(np.ones(shape)).shape == fitted
+
+
+def test_line_of_extreme_proportions_keeps_a_pixel_of_width():
+    assert fit_in_box(np.ones((1, 5000))).shape == (1, 20)
+
+
+def test_scaling_down_is_anti_aliased():
+    down, right = np.mgrid[-99:100, -99:100]
+    small = fit_in_box(np.hypot(down, right) < 99)
+    assert ((small > 20) & (small < 235)).sum() > 10
+
+
+def test_center_of_mass_lies_on_pixel_14(digits):
+    for digit in digits:
+        assert np.abs(np.array(ndimage.center_of_mass(digit)) - 14).max() <= 0.51
+
+
+def test_mass_far_to_one_side_never_cuts_off_ink():
+    image = np.zeros((20, 20), np.uint8)
+    image[:, 0], image[0, :] = 255, 1
+    assert place_by_mass(image).sum() == image.sum()
+
+
+def test_image_in_mnist_form_hardly_changes(digits):
+    for digit in digits:
+        assert mean_difference(center_in_box(digit), digit) < 2
+
+
+def test_result_does_not_depend_on_place_or_size(digits):
+    for digit in digits:
+        page = np.zeros((300, 200), np.uint8)
+        page[30:170, 40:180] = np.asarray(Image.fromarray(digit).resize((140, 140)))
+        assert mean_difference(center_in_box(page), digit) < 16
+
+
+def test_input_is_not_changed(digits):
+    page = np.kron(digits[3], np.ones((4, 4), np.uint8))
+    before = page.copy()
+    center_in_box(page)
+    prepare_picture(page)
+    assert np.array_equal(page, before)
+
+
+def test_image_too_large_to_place_is_refused():
+    with pytest.raises(ValueError, match="28 × 28"):
+        place_by_mass(np.ones((29, 5)))
+
+
+# --- strokes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_drawing_takes_mnist_form(digit):
+    assert_in_mnist_form(prepare_strokes(EXAMPLE_DRAWINGS[digit]))
+
+
+def test_small_drawing_in_a_corner_gives_the_image_of_a_large_one():
+    large = EXAMPLE_DRAWINGS[2]
+    small = [[(0.7 + 0.2 * x, 0.05 + 0.2 * y) for x, y in stroke] for stroke in large]
+    assert mean_difference(prepare_strokes(small), prepare_strokes(large)) < 2
+
+
+def test_without_centring_the_drawing_keeps_its_place():
+    image = prepare_strokes([[(0.1, 0.1), (0.2, 0.1)]], centered=False)
+    assert image[:7, :9].any() and not image[7:].any() and not image[:, 9:].any()
+
+
+def test_pen_is_as_wide_as_mnist_s():
+    ink = draw_strokes([[(0.5, 0.1), (0.5, 0.9)]])
+    assert 20 <= (crop_to_ink(ink) > 0).sum(axis=1).max() <= 30  # of the 200 of the box
+
+
+def test_dot_becomes_a_blot():
+    assert_in_mnist_form(prepare_strokes([[(0.5, 0.5)]]))
+
+
+def test_strokes_without_points_are_passed_over():
+    line = [(0.2, 0.1), (0.4, 0.9)]
+    assert np.array_equal(prepare_strokes([[], line]), prepare_strokes([line]))
+
+
+@pytest.mark.parametrize(
+    "strokes, message",
+    [
+        ([], "pad is empty"),
+        ([[], []], "pad is empty"),
+        ([[(0.5, 1.5)]], "from 0 to 1"),
+        ([[(0.5, float("nan"))]], "from 0 to 1"),
+        ([[(0.1, 0.2, 0.3)]], r"\(x, y\)"),
+        ([[0.1, 0.2]], r"\(x, y\)"),
+        ([[("a", "b")]], r"\(x, y\)"),
+        ([[(0.1, 0.2), (0.3,)]], r"\(x, y\)"),
+        ([[(None, 0.2)]], r"\(x, y\)|from 0 to 1"),
+        (7, "list of strokes"),
+        (None, "list of strokes"),
+    ],
+)
+def test_bad_strokes_are_refused_in_words(strokes, message):
+    with pytest.raises(ValueError, match=message):
+        prepare_strokes(strokes)
+
+
+numbers = st.floats(0, 1) | st.floats() | st.integers() | st.none()
+points = st.tuples(st.floats(0, 1), st.floats(0, 1)) | st.lists(numbers, max_size=3)
+
+
+@MANY
+@given(st.lists(st.lists(points, max_size=8), max_size=4), st.booleans())
+def test_any_strokes_give_an_image_or_a_value_error(strokes, centered):
+    try:
+        image = prepare_strokes(strokes, centered)
+    except ValueError:
+        return
+    assert image.shape == (28, 28) and image.dtype == np.uint8 and image.max() > 0
+    if centered:
+        assert_in_mnist_form(image)
+
+
+# --- pictures -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda digit: digit,
+        lambda digit: 255 - digit,
+        lambda digit: digit / 255,
+        lambda digit: digit > 127,
+        lambda digit: digit.astype(np.int64) * -1000,
+        lambda digit: digit.astype(np.uint16) * 257,
+        lambda digit: np.stack([255 - digit] * 3, axis=2),
+        lambda digit: (255 - digit)[..., np.newaxis],
+        lambda digit: np.kron(255 - digit, np.ones((12, 12), np.uint8)),
+    ],
+    ids=[
+        "same",
+        "inverted",
+        "fraction",
+        "bool",
+        "negative",
+        "uint16",
+        "colour",
+        "one-channel",
+        "large",
+    ],
+)
+def test_picture_of_any_kind_gives_the_same_digit(digits, form):
+    for digit in digits:
+        assert mean_difference(prepare_picture(form(digit)), digit) < 12
+
+
+def test_transparent_picture_is_put_on_white_paper(digits):
+    picture = np.zeros((28, 28, 4), np.uint8)
+    picture[..., 3] = digits[5]  # black ink, transparent elsewhere
+    assert mean_difference(prepare_picture(picture), digits[5]) < 4
+
+
+@pytest.mark.parametrize(
+    "ink, paper",
+    [
+        ((20, 40, 120), (235, 225, 200)),  # blue ink on cream paper
+        ((250, 250, 240), (30, 60, 45)),  # chalk on a board
+        ((200, 30, 30), (40, 104, 40)),  # red on green of about the same brightness
+    ],
+)
+def test_noisy_unevenly_lit_photograph_gives_the_same_digit(digits, ink, paper):
+    for digit in digits:
+        assert mean_difference(prepare_picture(photograph(digit, ink, paper)), digit) < 16
+
+
+def test_speck_of_dirt_does_not_move_the_digit(digits):
+    page = photograph(digits[3])
+    clean = prepare_picture(page)
+    page[20:26, 470:476] = 0
+    assert mean_difference(prepare_picture(page), clean) < 4
+
+
+def test_thin_pen_is_widened():
+    strokes = EXAMPLE_DRAWINGS[3]
+    page = Image.new("L", (400, 400), 255)
+    for stroke in strokes:
+        ImageDraw.Draw(page).line([(400 * x, 400 * y) for x, y in stroke], fill=0, width=3)
+    assert mean_difference(prepare_picture(np.asarray(page)), prepare_strokes(strokes)) < 16
+
+
+@pytest.mark.parametrize(
+    "array, message",
+    [
+        (np.zeros((0, 28)), "expected a picture as numbers"),
+        (np.zeros(784), "expected a picture as numbers"),
+        (np.zeros((1, 28, 28, 3)), "expected a picture as numbers"),
+        (np.array([["a"] * 9] * 9), "expected a picture as numbers"),
+        (None, "expected a picture as numbers"),
+        ([[1, 2], [3]], "expected a picture as numbers"),
+        (np.zeros((28, 28), complex), "expected a picture as numbers"),
+        (np.zeros((28, 28, 5)), "channels"),
+        (np.eye(7), "8 × 8"),
+        (np.full((28, 28), np.nan), "NaN"),
+        (np.where(np.eye(28) > 0, np.inf, 0), "NaN or infinite"),
+        (np.full((28, 28), 255), "blank"),
+        (np.random.default_rng(1).normal(200, 5, (300, 200)), "nothing stands out"),
+        (np.random.default_rng(1).random((200, 200)) < 0.01, "separate spots"),
+    ],
+)
+def test_bad_picture_is_refused_in_words(array, message):
+    with pytest.raises(ValueError, match=message):
+        prepare_picture(array)
+
+
+shapes = npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=12)
+good_shapes = st.tuples(st.integers(8, 30), st.integers(8, 30)) | st.tuples(
+    st.integers(8, 20), st.integers(8, 20), st.integers(1, 4)
+)
+dtypes = st.sampled_from(
+    [
+        "bool",
+        "uint8",
+        "int8",
+        "int64",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "complex128",
+        "U2",
+        "M8[s]",
+    ]
+)
+
+
+@MANY
+@given(st.data())
+def test_any_array_gives_an_image_or_a_value_error(data):
+    array = data.draw(npst.arrays(data.draw(dtypes), data.draw(good_shapes | shapes)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            image = prepare_picture(array)
+        except ValueError:
+            return
+    assert_in_mnist_form(image)
+
+
+@MANY
+@given(
+    npst.arrays("uint8", st.tuples(st.integers(8, 28), st.integers(8, 28))),
+    st.floats(-1e30, 1e30),
+    st.floats(1e-30, 1e30),
+)
+def test_center_in_box_gives_an_image_or_a_value_error(array, shift, scale):
+    try:
+        image = center_in_box(array * scale + shift)
+    except ValueError:
+        return
+    assert_in_mnist_form(image)
