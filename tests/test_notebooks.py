@@ -22,6 +22,14 @@ SMALL = {
         "cnn_seeds": 2,
         "shift_images": 200,
     },
+    "05_going_further": {
+        "train_images": 1_000,
+        "epochs": 1,
+        "ladder_images": 1_000,
+        "ladder_seeds": 1,
+        "speed_images": 1_000,
+    },
+    "06_your_own_digits": {"train_images": 1_000, "dense_epochs": 1, "cnn_epochs": 1},
 }
 
 name_of = {"ids": lambda path: path.stem}

@@ -1,0 +1,165 @@
+"""JupyterLab in a real Chromium, for the tests: start it, open notebooks, run them."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Opens a notebook, runs every cell, and gives its code cells when the kernel has finished.
+RUN_ALL = """
+async (path) => {
+  const app = window.jupyterapp;
+  const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  app.shell.activateById(panel.id);
+  await app.commands.execute('notebook:run-all-cells');
+  // Run All ends early when a cell fails; the kernel's last words may still be on their way.
+  await panel.sessionContext.session.kernel.requestKernelInfo();
+  const cells = panel.context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
+  return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
+}
+"""
+CURRENT_PATH = "() => window.jupyterapp.shell.currentWidget?.context?.path"
+
+
+def find_chromium() -> str | None:
+    """The path of an installed Chromium or Chrome, or None."""
+    names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until(condition, seconds: float, what: str):
+    """Call `condition` until it gives something true, and give that."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.2)
+    raise TimeoutError(f"no {what} within {seconds:.0f} s")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+class Lab:
+    """A JupyterLab server on `folder`, with settings and kernels of its own."""
+
+    def __init__(self, folder: Path, private: Path, environment: dict | None = None):
+        self.token = secrets.token_hex(16)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        port = self.url.rsplit(":", 1)[1]
+        own = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "IPYTHONDIR": "ipython",
+        }
+        env = os.environ | {name: str(private / folder) for name, folder in own.items()}
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"),
+            *(f"--port={port}", "--ServerApp.port_retries=0", "--expose-app-in-browser"),
+            *(f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={folder}"),
+        ]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            command.append("--allow-root")
+        private.mkdir(parents=True, exist_ok=True)
+        # Otherwise JupyterLab asks on each start whether it may fetch its news.
+        notification = private / "settings/@jupyterlab/apputils-extension"
+        notification.mkdir(parents=True, exist_ok=True)
+        (notification / "notification.jupyterlab-settings").write_text(
+            '{"fetchNews": "false", "checkForUpdates": false}'
+        )
+        self.log = private / "server.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, env=env | (environment or {}), stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def wait(self) -> None:
+        def is_up():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"JupyterLab ended:\n{self.log.read_text()[-3000:]}")
+            return answers(f"{self.url}/api/status?token={self.token}")
+
+        wait_until(is_up, 60, "answer from JupyterLab")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def open(self, page, theme: str = "JupyterLab Light") -> None:
+        """Show JupyterLab's empty start page in the given theme."""
+        page.goto(f"{self.url}/lab?reset&token={self.token}")
+        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
+        page.evaluate("async () => { await window.jupyterapp.restored; }")
+        page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+
+
+def run_all(page, path: str) -> list[dict]:
+    """Open a notebook, run all its cells, and give its code cells with their outputs."""
+    return page.evaluate(RUN_ALL, path)
+
+
+def shut_down(page) -> None:
+    """Shut down the kernel of the notebook in front and close it without saving."""
+    page.evaluate(
+        """async () => {
+          const panel = window.jupyterapp.shell.currentWidget;
+          await panel.sessionContext.shutdown();
+          await panel.context.revert();
+          panel.dispose();
+        }"""
+    )
+
+
+def problems(cells: list[dict]) -> list[str]:
+    """What is wrong with code cells after Run All: errors, and cells that were not run."""
+    found = []
+    for number, cell in enumerate(cells, 1):
+        start = "".join(cell["source"]).strip().splitlines()[:1]
+        if not start:
+            continue
+        if cell["execution_count"] is None:
+            found.append(f"code cell {number} was not run: {start[0]}")
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                found.append(f"code cell {number}: {output['ename']}: {output['evalue']}")
+    return found

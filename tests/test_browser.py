@@ -1,0 +1,509 @@
+"""Every notebook in a real JupyterLab, and digits drawn on the pad with the mouse."""
+
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from browser import (
+    CHROMIUM_ARGS,
+    CURRENT_PATH,
+    Lab,
+    find_chromium,
+    free_port,
+    problems,
+    run_all,
+    shut_down,
+    wait_until,
+)
+from conftest import NOTEBOOKS, ROOT, SOLUTIONS
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+from test_notebooks import SMALL
+
+SCREENS = ROOT / "build" / "screens"
+PAD_NOTEBOOK = "06_your_own_digits.ipynb"
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+name_of = {"ids": lambda path: path.stem}
+
+# Trains the two networks as notebooks 02 and 03 do, if they did not, and keeps them likewise.
+TRAIN = """
+from mnist_helpers import build_cnn, build_dense, keras, load_mnist, load_run, save_run
+
+data = load_mnist()
+labels = keras.utils.to_categorical(data.y_train, 10)
+for name, build, epochs in [("dense", build_dense, 20), ("cnn", build_cnn, 4)]:
+    settings = {"data": data.name, "epochs": epochs, "batch_size": 100}
+    settings |= {"train_images": 60_000, "seed": 1}
+    if load_run(name, settings):
+        continue
+    keras.utils.set_random_seed(1)
+    model = build()
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"], steps_per_execution=48)
+    fit = model.fit(
+        data.x_train, labels, batch_size=100, epochs=epochs, validation_split=0.2, verbose=0
+    )
+    save_run(name, model, fit.history, settings)
+"""
+
+# Digits as a person draws them with a mouse: few corners, in different places and sizes.
+MOUSE_DIGITS = {
+    0: [[(50, 15), (30, 25), (24, 50), (32, 78), (50, 86), (68, 76), (74, 48), (66, 22), (51, 15)]],
+    1: [[(52, 12), (50, 40), (47, 85)]],
+    2: [[(30, 30), (38, 16), (55, 14), (66, 26), (60, 45), (42, 66), (28, 82), (50, 80), (74, 81)]],
+    3: [
+        [(30, 18), (50, 11), (66, 20), (62, 36), (45, 45), (64, 52), (70, 68), (56, 84), (28, 80)],
+    ],
+    4: [[(34, 12), (28, 36), (26, 50), (50, 50), (74, 46)], [(62, 14), (60, 50), (57, 90)]],
+    5: [
+        [(34, 14), (32, 30), (30, 45), (48, 42), (66, 54), (66, 72), (50, 86), (28, 82)],
+        [(34, 15), (52, 14), (70, 12)],
+    ],
+    6: [[(62, 10), (44, 26), (32, 50), (30, 72), (44, 86), (62, 80), (66, 64), (52, 56), (33, 68)]],
+    7: [[(24, 20), (48, 18), (74, 16), (60, 42), (50, 64), (44, 88)]],
+    8: [
+        [
+            *((64, 22), (48, 12), (34, 22), (38, 36), (52, 46), (66, 60), (62, 80), (46, 86)),
+            *((34, 74), (40, 58), (54, 44), (64, 32), (64, 22)),
+        ]
+    ],
+    9: [[(66, 26), (50, 14), (34, 26), (38, 44), (54, 46), (66, 30), (66, 24), (64, 55), (58, 88)]],
+}
+
+
+# --- the browser, the server, the networks --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A running Chromium; without one the tests are skipped, or fail if REQUIRE_BROWSER=1."""
+    executable = find_chromium()
+    if executable is None:
+        reason = "no Chromium or Chrome is installed (Debian: apt-get install chromium)"
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def artifacts(chromium, tmp_path_factory) -> Path:
+    """A folder with the trained dense network and CNN."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    for name in ("dense", "cnn"):
+        for path in (ROOT / "artifacts").glob(f"{name}[.-]*"):
+            shutil.copy(path, folder)
+    environment = os.environ | {"MNIST_ARTIFACTS": str(folder)}
+    subprocess.run([sys.executable, "-c", TRAIN], env=environment, check=True)
+    return folder
+
+
+def shorten(source: Path, target: Path) -> None:
+    """Copy a notebook; those that train at length get small parameters."""
+    notebook = load_notebook_node(str(source))
+    if source.stem[:2] in ("02", "03", "04", "05"):
+        notebook = parameterize_notebook(notebook, SMALL.get(source.stem, {}))
+    nbformat.write(notebook, target)
+
+
+@pytest.fixture(scope="module")
+def lab(artifacts, tmp_path_factory):
+    """JupyterLab on a copy of the notebooks, beside the trained networks."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks" / "solutions", folder / "notebooks" / "solutions")
+    for path in NOTEBOOKS:
+        shorten(path, folder / "notebooks" / path.name)
+    lab = Lab(folder / "notebooks", folder / "private", {"MNIST_ARTIFACTS": str(artifacts)})
+    try:
+        lab.wait()
+        yield lab
+    finally:
+        lab.stop()
+
+
+# --- every notebook -------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, **name_of)
+def test_run_all_runs_every_cell_and_shows_every_figure(lab, page, path):
+    lab.open(page)
+    cells = run_all(page, str(path.relative_to(ROOT / "notebooks")))
+    shut_down(page)
+    assert problems(cells) == []
+    for cell in cells:
+        source = "".join(cell["source"])
+        if re.search(r"(?m)^show_figure\(", source):
+            kinds = [kind for output in cell["outputs"] for kind in output.get("data", {})]
+            assert "image/png" in kinds, source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, **name_of)
+def test_links_open_the_right_notebook(lab, page, path):
+    lab.open(page)
+    show(page, path.name)
+    links = page.locator('.jp-RenderedMarkdown a[href*=".ipynb"]:visible')
+    targets = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            targets |= dict(re.findall(r"\[([^\]]+)\]\(([^)#]+\.ipynb)[^)]*\)", cell.source))
+    assert links.count() > 0 and targets
+    for text, target in targets.items():
+        show(page, path.name)
+        link = page.get_by_role("link", name=text, exact=True).first
+        link.scroll_into_view_if_needed()
+        link.click()
+        page.wait_for_function(f"target => ({CURRENT_PATH})() === target", arg=target)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", NOTEBOOKS, **name_of)
+def test_first_screen_shows_the_title(lab, page, path, theme):
+    lab.open(page, THEMES[theme])
+    show(page, path.name)
+    page.wait_for_timeout(1000)  # fonts and outputs
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENS / f"{path.stem}-{theme}.png")
+    title = next(
+        cell.source.splitlines()[0].lstrip("# ") for cell in nbformat.read(path, as_version=4).cells
+    )
+    heading = page.get_by_role("heading", level=1, name=re.compile(re.escape(title))).first
+    assert heading.bounding_box()["y"] < 300
+    dark = page.evaluate("() => document.body.dataset.jpThemeLight") == "false"
+    assert dark == (theme == "dark")
+
+
+def show(page, path: str) -> None:
+    """Bring a notebook to the front, opened if need be, without running it."""
+    page.evaluate(
+        """async (path) => {
+          const app = window.jupyterapp;
+          const options = {path, factory: 'Notebook', kernelPreference: {shouldStart: false}};
+          const panel = await app.commands.execute('docmanager:open', options);
+          await panel.context.ready;
+          app.shell.activateById(panel.id);
+          panel.content.activeCellIndex = 0;
+          await panel.content.scrollToItem(0);
+        }""",
+        path,
+    )
+
+
+# --- the drawing pad ------------------------------------------------------------------------
+
+
+class Pad:
+    """The drawing pad on a page, used as a person does: by looking, mouse and keys."""
+
+    def __init__(self, page):
+        self.page = page
+        self.root = page.locator(".mnist-pad")
+        self.surface = page.locator(".mnist-pad-surface")
+        self.answer = page.locator(".mnist-pad-answer")
+
+    def draw(self, strokes: list) -> None:
+        """Draw strokes of points in percent of the pad and wait for the answer to each."""
+        self.surface.scroll_into_view_if_needed()
+        box = self.surface.bounding_box()
+        for stroke in strokes:
+            before = self.strokes()
+            points = [
+                (box["x"] + x / 100 * box["width"], box["y"] + y / 100 * box["height"])
+                for x, y in stroke
+            ]
+            self.page.mouse.move(*points[0])
+            self.page.mouse.down()
+            for point in points[1:]:
+                self.page.mouse.move(*point, steps=5)
+            self.page.mouse.up()
+            self.wait_for_answer(before + 1)
+
+    def wait_for_answer(self, strokes: int) -> None:
+        self.page.wait_for_selector(f'.mnist-pad-answer[data-strokes="{strokes}"]', timeout=15_000)
+
+    def strokes(self) -> int:
+        return self.surface.locator("polyline").count()
+
+    def press(self, button: str) -> None:
+        self.root.get_by_role("button", name=button, exact=True).click()
+
+    def clear(self) -> None:
+        if self.strokes():
+            self.press("Clear")
+        self.wait_for_answer(0)
+
+    def said(self, network: str = "CNN") -> int:
+        shown = self.root.locator(f'[data-network="{network}"] .mnist-pad-verdict').inner_text()
+        return int(re.search(r": (\d) \(", shown).group(1))
+
+
+@pytest.fixture(scope="module")
+def notebook(lab, chromium):
+    """A page on which the notebook of the pad was run, for all tests of the pad."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    lab.open(page)
+    assert problems(run_all(page, PAD_NOTEBOOK)) == []
+    yield page
+    shut_down(page)
+    page.close()
+
+
+@pytest.fixture
+def pad(notebook):
+    """The pad, empty and centring."""
+    pad = Pad(notebook)
+    pad.surface.scroll_into_view_if_needed()
+    pad.clear()
+    pad.root.get_by_role("checkbox").check()
+    return pad
+
+
+def test_empty_pad_gives_a_hint_and_no_prediction(pad):
+    assert "Draw a digit" in pad.answer.inner_text()
+    assert pad.root.locator(".mnist-pad-network").count() == 0
+
+
+def test_digits_drawn_with_the_mouse_are_recognised(pad):
+    said = {}
+    for digit, strokes in MOUSE_DIGITS.items():
+        pad.clear()
+        pad.draw(strokes)
+        said[digit] = pad.said()
+        SCREENS.mkdir(parents=True, exist_ok=True)
+        pad.root.screenshot(path=SCREENS / f"pad-{digit}.png")
+    assert sum(digit == answer for digit, answer in said.items()) >= 9, said
+
+
+def test_each_network_shows_ten_probabilities(pad):
+    pad.draw(MOUSE_DIGITS[7])
+    for network in ("dense network", "CNN"):
+        chart = pad.root.locator(f'[data-network="{network}"] .mnist-pad-bars')
+        values = re.findall(r"\d: (\d+) %", chart.get_attribute("aria-label"))
+        assert len(values) == 10 and 95 <= sum(map(int, values)) <= 105
+
+
+def test_answer_comes_within_150_ms_of_the_end_of_a_stroke(pad):
+    pad.page.evaluate(
+        """() => {
+          window.padTimes = [];
+          let start = 0;
+          const surface = document.querySelector('.mnist-pad-surface');
+          surface.addEventListener('pointerup', () => { start = performance.now(); }, true);
+          new MutationObserver(() => window.padTimes.push(performance.now() - start))
+            .observe(document.querySelector('.mnist-pad-answer'), {childList: true});
+        }"""
+    )
+    for row in range(10, 100, 10):
+        pad.draw([[(20, row), (50, row + 5), (80, row)]])
+    times = pad.page.evaluate("() => window.padTimes")
+    assert len(times) == 9
+    assert statistics.median(times) < 150, times
+
+
+def test_undo_takes_back_the_last_stroke(pad):
+    pad.draw(MOUSE_DIGITS[4])
+    assert pad.strokes() == 2
+    pad.press("Undo")
+    pad.wait_for_answer(1)
+    assert pad.strokes() == 1
+
+
+def test_clear_empties_the_pad(pad):
+    pad.draw(MOUSE_DIGITS[4])
+    pad.press("Clear")
+    pad.wait_for_answer(0)
+    assert pad.strokes() == 0
+    assert "Draw a digit" in pad.answer.inner_text()
+
+
+def test_switch_shows_the_networks_the_drawing_as_it_is(pad):
+    small = [[(55 + x * 0.4, 5 + y * 0.4) for x, y in stroke] for stroke in MOUSE_DIGITS[2]]
+    pad.draw(small)
+    assert pad.said() == 2
+    assert pad.root.locator(".mnist-pad-picture").count() == 4
+    pad.root.get_by_role("checkbox").uncheck()
+    pad.page.wait_for_selector('.mnist-pad-answer[data-centered="false"]')
+    assert pad.root.locator(".mnist-pad-picture").count() == 1
+    assert pad.said() != 2
+
+
+def test_save_adds_the_drawing_to_the_collection(pad, artifacts):
+    import numpy as np
+
+    save = pad.root.get_by_role("button", name="Save")
+    assert save.is_disabled()
+    for count, digit in enumerate((3, 8), 1):
+        pad.clear()
+        pad.draw(MOUSE_DIGITS[digit])
+        pad.root.get_by_role("combobox").select_option(str(digit))
+        save.click()
+        pad.root.get_by_text(f"Saved as a {digit}: {count} in my_digits.npz").wait_for()
+    with np.load(artifacts / "my_digits.npz") as saved:
+        assert saved["labels"].tolist() == [3, 8]
+        assert saved["centered"].shape == saved["as_drawn"].shape == (2, 28, 28)
+
+
+def test_digit_is_drawn_with_the_keyboard_alone(pad):
+    # The pen starts at the top; the notebook's own keys (D D, A, Z) must not act meanwhile.
+    cells = pad.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+    pad.surface.focus()
+    for key in ["d", "d", "a", "Space", *["ArrowDown"] * 20, "Space"]:
+        pad.page.keyboard.press(key)
+    pad.wait_for_answer(1)
+    assert pad.said() == 1
+    after = pad.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+    assert after == cells
+
+
+def test_finger_draws_without_scrolling_the_page(pad):
+    pad.surface.scroll_into_view_if_needed()
+    box = pad.surface.bounding_box()
+    session = pad.page.context.new_cdp_session(pad.page)
+
+    def touch(kind, *points):
+        places = [{"x": box["x"] + x, "y": box["y"] + y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    touch("touchStart", (140, 30))
+    for y in range(40, 260, 10):
+        touch("touchMove", (140, y))
+    touch("touchEnd")
+    pad.wait_for_answer(1)
+    assert pad.said() == 1
+    assert pad.surface.bounding_box()["y"] == box["y"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_ink_stands_out_in_every_theme(pad, theme):
+    pad.page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+        THEMES[theme],
+    )
+    try:
+        pad.page.wait_for_selector(f'body[data-jp-theme-name="{THEMES[theme]}"]')
+        pad.draw(MOUSE_DIGITS[5])
+        pad.page.wait_for_timeout(500)
+        pad.root.screenshot(path=SCREENS / f"pad-{theme}.png")
+        ink, paper = pad.page.evaluate(
+            """() => {
+              const surface = document.querySelector('.mnist-pad-surface');
+              const styles = [surface.querySelector('polyline'), surface].map(getComputedStyle);
+              const light = (color) => Math.max(...color.match(/\\d+/g).slice(0, 3).map(Number));
+              return [light(styles[0].stroke), light(styles[1].backgroundColor)];
+            }"""
+        )
+        assert abs(ink - paper) > 150
+        assert (ink > paper) == (theme == "dark")
+    finally:
+        pad.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            THEMES["light"],
+        )
+
+
+def test_reload_and_run_again_leave_a_working_pad(lab, chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    try:
+        lab.open(page)
+        run_all(page, PAD_NOTEBOOK)
+        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        for _ in range(2):
+            lab.open(page)
+            cells = run_all(page, PAD_NOTEBOOK)
+            assert problems(cells) == []
+            pad = Pad(page)
+            pad.draw(MOUSE_DIGITS[1])
+            assert pad.said() == 1
+            assert page.get_by_text("Error displaying widget").count() == 0
+            pad.clear()
+        shut_down(page)
+    finally:
+        page.close()
+
+
+# --- make lab -------------------------------------------------------------------------------
+
+
+def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(chromium, tmp_path):
+    import pty
+    import urllib.error
+    import urllib.request
+
+    port = free_port()
+    root = "--allow-root" if os.geteuid() == 0 else ""
+    options = f"--no-browser --port={port} --ServerApp.port_retries=0 {root}"
+    names = ["JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"]
+    names += ["JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"]
+    private = {name: str(tmp_path / name) for name in names}
+    keyboard, terminal = pty.openpty()
+    log = tmp_path / "make.log"
+    with log.open("w") as output:
+        make = subprocess.Popen(
+            ["make", "lab", f"LAB_OPTIONS={options}"],
+            cwd=ROOT,
+            env=os.environ | private,
+            stdin=terminal,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        # What the server opens is a file with the address and the token in it.
+        address = rf'http://127\.0\.0\.1:{port}/[^"]*01_data_exploration\.ipynb\?token=\w+'
+
+        def page_to_open():
+            files = (tmp_path / "JUPYTER_RUNTIME_DIR").glob("*.html")
+            return re.search(address, "".join(path.read_text() for path in files))
+
+        url = wait_until(page_to_open, 90, "page to open").group()
+        servers = psutil.Process(make.pid).children(recursive=True)
+        listening = {
+            connection.laddr.ip
+            for process in servers
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/contents", timeout=10)
+        assert refused.value.code == 403
+
+        page = chromium.new_page()
+        page.goto(url)
+        page.wait_for_selector(".jp-NotebookPanel", timeout=90_000)
+        heading = page.get_by_role("heading", level=1, name=re.compile("Explore the data"))
+        heading.first.wait_for(timeout=30_000)
+        page.close()
+        servers = psutil.Process(make.pid).children(recursive=True)
+
+        os.killpg(make.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+        make.wait(30)
+        _, alive = psutil.wait_procs(servers, timeout=20)
+        assert not alive
+        assert "Traceback" not in log.read_text()
+    finally:
+        if make.poll() is None:
+            os.killpg(make.pid, signal.SIGKILL)
+            make.wait()
+        os.close(keyboard)
+        os.close(terminal)

@@ -1,0 +1,187 @@
+"""Render the executed notebooks as a site to read: plain HTML that needs no network.
+
+    python tools/build_site.py SOURCE_DIR OUT_DIR
+
+SOURCE_DIR holds the notebooks, in the order of their names, and in `solutions/` one notebook
+NAME_solutions.ipynb for each NAME.ipynb that has exercises.
+"""
+
+import re
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+from latex2mathml.converter import convert as convert_math
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from traitlets.config import Config
+
+TEMPLATE = Path(__file__).with_name("site_template")
+TITLE = "Two neural networks on MNIST"
+# What a page can show, best first. Widgets need a kernel; their text stands for them.
+SHOWN = ["image/png", "text/html", "text/markdown", "text/plain"]
+# The notebooks link to their neighbours for JupyterLab; a page has its own links for that.
+NEIGHBOURS = re.compile(r"^(Previous|Next|Back to the notebook): .*\.ipynb\).*\n?", re.MULTILINE)
+
+
+def slug(heading: str) -> str:
+    """A heading's text, or a link's fragment, as the id of the heading."""
+    words = re.sub(r"[^\w\s-]", "", unquote(heading).lower())
+    return re.sub(r"[\s-]+", "-", words).strip("-")
+
+
+def page_of(url: str) -> str:
+    """A notebook's link to another notebook, or to a section, as the link of the page."""
+    path, mark, fragment = url.partition("#")
+    if path.endswith(".ipynb"):
+        path = path.removesuffix(".ipynb") + ".html"
+    return path + mark + slug(fragment)
+
+
+class Renderer(IPythonRenderer):
+    """Markdown to HTML, with MathML for formulas, page links, and tables that can scroll."""
+
+    def heading(self, text: str, level: int, **attrs) -> str:
+        name = slug(re.sub(r"<[^>]+>", "", text))
+        anchor = f'<a class="anchor" href="#{name}" aria-label="Link to this section">#</a>'
+        return f'<h{level} id="{name}">{text}{anchor}</h{level}>\n'
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        if re.match(r"[a-z]+:", url):
+            return super().link(text, url, title)
+        return super().link(text, page_of(url), title)
+
+    def block_math(self, body: str) -> str:
+        formula = convert_math(body.strip(), display="block")
+        return f'<span class="wide" tabindex="0">{formula}</span>'
+
+    def inline_math(self, body: str) -> str:
+        return convert_math(body)
+
+
+def markdown_to_html(source: str) -> str:
+    html = MarkdownWithMath(renderer=Renderer(escape=False)).render(source)
+    html = html.replace("<table>", '<div class="wide" tabindex="0"><table>')
+    return can_scroll(html.replace("</table>", "</table></div>"))
+
+
+def can_scroll(html: str) -> str:
+    """Let the keyboard reach, and so scroll, what is wider than the screen."""
+    return re.sub(r"<pre(?! tabindex)", '<pre tabindex="0"', html)
+
+
+def leave_out_neighbours(
+    notebook: nbformat.NotebookNode, resources: dict
+) -> tuple[nbformat.NotebookNode, dict]:
+    """The links of a notebook to its neighbours, which a page has in its own form."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = NEIGHBOURS.sub("", cell.source)
+    notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
+    return notebook, resources
+
+
+def text_under(notebook: nbformat.NotebookNode, heading: str) -> str:
+    """The Markdown between a heading and the next one; empty where there is no such heading."""
+    source = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    found = re.search(rf"^#+ {heading}\s*\n(.*?)(?=^#|\Z)", source, re.MULTILINE | re.DOTALL)
+    return found.group(1).strip() if found else ""
+
+
+def title_of(notebook: nbformat.NotebookNode, name: str) -> str:
+    for cell in notebook.cells:
+        found = re.search(r"^# (.+)$", cell.source, re.MULTILINE)
+        if cell.cell_type == "markdown" and found:
+            return found.group(1).strip()
+    return name
+
+
+def describe(notebook: nbformat.NotebookNode, name: str) -> dict:
+    """What the page of contents says of a notebook, in the notebook's own words."""
+    time = re.search(r"[^.\n]*\bon two cores\b[^.\n]*\.", text_under(notebook, "What you.ll need"))
+    number = re.match(r"\d+", name).group()
+    return {
+        "href": f"{name}.html",
+        "title": f"{int(number)}. {title_of(notebook, name)}",
+        "summary": markdown_to_html(text_under(notebook, "What you.ll do")),
+        "goals": markdown_to_html(text_under(notebook, "What you.ll learn")),
+        "time": time.group().strip() if time else "",
+        "solutions": None,
+    }
+
+
+def links_between(pages: list[dict], number: int) -> list[dict]:
+    """The contents, the page before and the page after one of the notebooks."""
+    links = [{"href": "index.html", "text": "All notebooks"}]
+    if number > 0:
+        links.append({**pages[number - 1], "text": pages[number - 1]["title"], "rel": "prev"})
+    if number + 1 < len(pages):
+        links.append({**pages[number + 1], "text": pages[number + 1]["title"], "rel": "next"})
+    return links
+
+
+def find_notebooks(folder: Path) -> dict[str, nbformat.NotebookNode]:
+    # A notebook that failed is kept for its author as NAME.failed.ipynb; it is no page.
+    paths = [path for path in sorted(folder.glob("[0-9]*.ipynb")) if "." not in path.stem]
+    return {path.stem: nbformat.read(path, as_version=4) for path in paths}
+
+
+def build_site(source: Path, out: Path) -> None:
+    """Write a page for each notebook in `source`, one for each solution, and `index.html`.
+
+    Pages of an earlier run that have no notebook any more are removed from `out`. Raises
+    FileNotFoundError if `source` holds no notebook.
+    """
+    notebooks = find_notebooks(source)
+    solutions = find_notebooks(source / "solutions")
+    if not notebooks:
+        raise FileNotFoundError(f"{source} holds no notebook; `make run` puts them there")
+    exporter = HTMLExporter(
+        template_name=TEMPLATE.name,
+        extra_template_basedirs=[str(TEMPLATE.parent)],
+        filters={"markdown2html": markdown_to_html, "can_scroll": can_scroll},
+        config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
+    )
+    exporter.register_preprocessor(leave_out_neighbours, enabled=True)
+
+    (out / "solutions").mkdir(parents=True, exist_ok=True)
+    for old_page in [*out.glob("*.html"), *out.glob("solutions/*.html")]:
+        old_page.unlink()
+
+    def write_page(href: str, template: str, **values) -> None:
+        html = exporter.environment.get_template(template).render(**values)
+        (out / href).write_text(html, encoding="utf-8")
+
+    def write_notebook(href: str, notebook: nbformat.NotebookNode, title: str, links: list) -> None:
+        body, _ = exporter.from_notebook_node(notebook)
+        title = f"{title} – {TITLE}"
+        write_page(href, "notebook_page.html.j2", title=title, links=links, body=body)
+
+    pages = [describe(notebook, name) for name, notebook in notebooks.items()]
+    for number, (name, notebook) in enumerate(notebooks.items()):
+        page = pages[number]
+        write_notebook(page["href"], notebook, page["title"], links_between(pages, number))
+        solution = solutions.get(f"{name}_solutions")
+        if solution:
+            title = title_of(solution, f"{name}_solutions")
+            page["solutions"] = {"href": f"solutions/{name}_solutions.html", "title": title}
+            links = [
+                {"href": "../index.html", "text": "All notebooks"},
+                {"href": f"../{page['href']}", "text": page["title"], "rel": "prev"},
+            ]
+            write_notebook(page["solutions"]["href"], solution, title, links)
+    write_page("index.html", "contents_page.html.j2", title=TITLE, links=[], notebooks=pages)
+
+
+def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        build_site(Path(sys.argv[1]), Path(sys.argv[2]))
+    except FileNotFoundError as error:
+        sys.exit(f"build_site: {error}")
+
+
+if __name__ == "__main__":
+    main()
