@@ -81,8 +81,6 @@ function bars({ name, probabilities }) {
 
 function render({ model, el }) {
   const root = element("div", "mnist-pad");
-  // JupyterLab's one-key shortcuts (D D deletes a cell) must not act on keys meant for the pad.
-  root.dataset.lmSuppressShortcuts = "true";
 
   const surface = document.createElementNS(SVG, "svg");
   surface.setAttribute("viewBox", "0 0 1 1");
@@ -114,6 +112,12 @@ function render({ model, el }) {
   message.setAttribute("role", "status");
   const answer = element("div", "mnist-pad-answer");
   answer.setAttribute("aria-live", "polite");
+
+  // JupyterLab's one-key shortcuts (D D deletes a cell) must not act on keys meant for the pad.
+  // It looks for this on the focused element itself first.
+  for (const focusable of [surface, undo, clear, centering, label, save]) {
+    focusable.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
 
   const editing = element("div", "mnist-pad-row");
   editing.append(undo, clear);

@@ -75,6 +75,7 @@ class Lab:
     """A JupyterLab server on `folder`, with settings and kernels of its own."""
 
     def __init__(self, folder: Path, private: Path, environment: dict | None = None):
+        self.folder = folder
         self.token = secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{free_port()}"
         port = self.url.rsplit(":", 1)[1]
@@ -86,7 +87,7 @@ class Lab:
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython",
         }
-        env = os.environ | {name: str(private / folder) for name, folder in own.items()}
+        env = os.environ | {name: str(private / place) for name, place in own.items()}
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"),
             *(f"--port={port}", "--ServerApp.port_retries=0", "--expose-app-in-browser"),

@@ -1,12 +1,14 @@
 """What a teacher runs: the check before class, and the link for Binder."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from binder_link import binder_link
-from conftest import ROOT
+from conftest import ROOT, read
 
 LANDING = "?urlpath=lab%2Ftree%2Fnotebooks%2F01_data_exploration.ipynb"
 
@@ -84,3 +86,22 @@ def test_binder_link_without_origin_says_how_to_set_it(tmp_path):
     run = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert run.returncode == 1 and run.stdout == ""
     assert "git remote add origin" in run.stderr
+
+
+@pytest.mark.parametrize("page", ["TEACHING.md", "CONTRIBUTING.md", "binder/README.md"])
+def test_links_of_the_guides_lead_to_files_and_headings(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name
+        assert target.is_file(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def anchors(path: Path) -> list[str]:
+    """The link targets of headings: as JupyterLab makes them, or a code host of Markdown."""
+    if path.suffix == ".ipynb":
+        text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        return [title.replace(" ", "-") for title in re.findall(r"(?m)^#+ (.+)$", text)]
+    titles = re.findall(r"(?m)^#+ (.+)$", path.read_text())
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
