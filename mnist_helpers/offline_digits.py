@@ -36,8 +36,8 @@ BEND_KNOTS = (-12, -4, 4, 12)  # pixels from the centre
 TURN = 0.0625  # radians
 SLANT = 0.078125  # columns per row
 SIZE = 0.046875  # as a fraction
-SHIFT = 0.40625  # pixels
-BEND = 0.4375  # pixels, at each knot
+SHIFT = 0.375  # pixels
+BEND = 0.375  # pixels, at each knot
 PEN = 0.75  # added to BLACK: a thinner or thicker pen
 
 
@@ -152,7 +152,7 @@ def _source_coordinates(
     shift = SHIFT * noise[:, 3:5]
     # The basis is (1, row, column, one bump for each knot); turns are small enough for
     # sin(turn) = turn and cos(turn) = 1.
-    # Coordinates are multiples of 2**-45 (through BEND) below 2**8: 53 bits, exact.
+    # Coordinates are multiples of 2**-44 (through BEND) below 2**8: 52 bits, exact.
     row_parts = np.column_stack([shift[:, 0], size, turn, BEND * noise[:, 5 : 5 + knots]])
     column_parts = np.column_stack([shift[:, 1], slant - turn, size, BEND * noise[:, 5 + knots :]])
     coordinates = []

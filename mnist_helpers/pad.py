@@ -94,7 +94,11 @@ def preparation_steps(strokes: list) -> dict[str, np.ndarray]:
 def show_picture_of_pad() -> None:
     """Show a picture of the pad in use, for readers without a running kernel."""
     picture = Path(__file__).with_name("pad.png").read_bytes()
-    display({"image/png": picture, "text/plain": PICTURE_TEXT}, raw=True)
+    display(
+        {"image/png": picture, "text/plain": PICTURE_TEXT},
+        raw=True,
+        metadata={"image/png": {"alt": PICTURE_TEXT}},
+    )
 
 
 class DrawingPad(anywidget.AnyWidget):

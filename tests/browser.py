@@ -127,6 +127,7 @@ class Lab:
     def open(self, page, theme: str = "JupyterLab Light") -> None:
         """Show JupyterLab's empty start page in the given theme."""
         page.goto(f"{self.url}/lab?reset&token={self.token}")
+        page.wait_for_function("() => window.jupyterapp", timeout=90_000)
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
         page.evaluate("async () => { await window.jupyterapp.restored; }")
         page.evaluate(

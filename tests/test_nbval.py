@@ -53,11 +53,11 @@ def test_every_output_left_out_says_why(path):
         assert len(reasons) == (1 if "nbval-ignore-output" in tags(cell) else 0), cell.source
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_notebook_has_outputs_that_are_compared(path):
+def test_many_outputs_are_compared():
     compared = [
         cell
+        for path in NOTEBOOKS
         for cell in code_cells(read(path))
         if cell.outputs and "nbval-ignore-output" not in tags(cell)
     ]
-    assert compared
+    assert len(compared) >= 25

@@ -73,7 +73,8 @@ def write_small_notebooks(folder: Path) -> None:
     table = (
         "<table border='1' class='dataframe'><tr>" + "<td>12,345,678</td>" * 20 + "</tr></table>"
     )
-    rich = '<pre style="overflow-x:auto">layer <span style="color: #00d7ff">Dense</span></pre>'
+    rich = '<span style="color: #00d7ff">dense layer</span> ' * 20  # as Keras's summary is
+    rich = f'<pre style="overflow-x:auto">{rich}</pre>'
     widget = shown(text_plain="A drawing pad.")
     widget.data["application/vnd.jupyter.widget-view+json"] = {"model_id": "x"}
     outputs = [
