@@ -114,7 +114,9 @@ def main() -> None:
 
         solutions = BUILD / "notebooks" / "solutions"
         shutil.rmtree(solutions, ignore_errors=True)
-        shutil.copytree(NOTEBOOKS / "solutions", solutions)
+        # A teacher may have taken them out.
+        if (NOTEBOOKS / "solutions").is_dir():
+            shutil.copytree(NOTEBOOKS / "solutions", solutions)
         build_site(BUILD / "notebooks", BUILD / "site")
         print_table(results)
         print(f"\nReading view: build/site/index.html ({time.perf_counter() - started:.0f} s)")
