@@ -33,7 +33,7 @@ test-quick: setup
 	@$(BIN)/python -m pytest -m "not slow"
 
 lab: setup
-	@exec $(BIN)/jupyter lab --ip=127.0.0.1 $(LAB_OPTIONS) notebooks/01_data_exploration.ipynb
+	@exec $(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.answer_yes=True $(LAB_OPTIONS) notebooks/01_data_exploration.ipynb
 
 refresh: setup
 	@$(BIN)/python tools/refresh.py $(NOTEBOOKS)

@@ -112,7 +112,7 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
     """
     path = artifacts_folder() / f"{name}.json"
     if not path.exists():
-        print(f"No kept {name} network: it is trained here.")
+        print(f"No kept {name} network.")
         return None
     try:
         record = json.loads(path.read_text())
@@ -126,7 +126,7 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
             raise ValueError("it is another kind of network")
     except Exception as error:  # whatever is wrong with the file, the answer is the same
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        print(f"The kept {name} network is not used ({reason[:120]}): it is trained here.")
+        print(f"The kept {name} network is not used: {reason[:120]}.")
         return None
     print(f"Using the {name} network that was trained before and kept in artifacts/.")
     return model, history

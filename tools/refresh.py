@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nbformat
 from execute import ROOT, NotebookFailed, execute
 
 # Time stamps, versions and progress belong to one run, not to the notebook.
@@ -13,6 +14,15 @@ EXTRA_KEYS = (
     "metadata.papermill cell.metadata.papermill cell.metadata.execution "
     "metadata.language_info.version metadata.widgets"
 )
+
+
+def forget_widgets(notebook: Path) -> None:
+    """Drop references to widgets, which live only as long as their kernel; the text stays."""
+    content = nbformat.read(notebook, as_version=4)
+    for cell in content.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    nbformat.write(content, notebook)
 
 
 def refresh(notebook: Path) -> None:
@@ -23,6 +33,7 @@ def refresh(notebook: Path) -> None:
         command = [Path(sys.executable).parent / "nbstripout", "--keep-output", "--keep-count"]
         command += ["--keep-id", "--extra-keys", EXTRA_KEYS, str(executed)]
         subprocess.run(command, check=True)
+        forget_widgets(executed)
         os.replace(executed, notebook)
 
 
