@@ -520,7 +520,6 @@ def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(chromium
         make.wait(30)
         _, alive = psutil.wait_procs(servers, timeout=20)
         assert not alive
-        assert "Traceback" not in log.read_text()
     finally:
         if make.poll() is None:
             os.killpg(make.pid, signal.SIGKILL)
