@@ -13,14 +13,15 @@ from pathlib import Path
 import nbformat
 from execute import ROOT, NotebookFailed, execute
 
+from mnist_helpers.files import write_atomically
+
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
 
 
 def write_json(path: Path, content: dict) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(partial, path)
+    text = json.dumps(content, indent=2) + "\n"
+    write_atomically(path, lambda part: part.write_text(text))
 
 
 def read_json(path: Path) -> dict:
