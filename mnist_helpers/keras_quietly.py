@@ -1,12 +1,17 @@
-"""Keras itself, imported without the log lines that TensorFlow writes at its start."""
+"""Keras itself, set up for this tutorial: no log lines at its start, and fast on a processor."""
 
 import logging
 import os
+import platform
 import sys
 import tempfile
 
 # Keras 3 can run on several back ends; this tutorial is about TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# oneDNN computes convolutions about twice as fast as TensorFlow's own code. TensorFlow turns it
+# on by itself only where the processor has instructions made for neural networks.
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Information about the processor and missing GPUs, not about the learner's work.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -38,3 +43,22 @@ keras = _import_keras()
 # After the import, which sets a level of its own. What is left out is advice on compiling
 # functions anew, which training many small networks triggers.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _skip_tuning_of_input_pipelines() -> None:
+    """Make "off" the default of tf.data's tuning, which Keras uses to feed arrays to `fit`.
+
+    There is nothing to tune about batches of an array in memory. But the end of an epoch waits
+    for the tuner's thread to wake up, which it does after 10 ms, 20 ms, 40 ms … (TensorFlow
+    2.21): training stands still for up to as long as the epoch took. Who sets the option
+    `autotune.enabled` still gets what was set.
+    """
+    from tensorflow.data.experimental import AutotuneOptions
+
+    tuning = AutotuneOptions.enabled
+    AutotuneOptions.enabled = property(
+        lambda options: bool(tuning.fget(options)), tuning.fset, doc=tuning.__doc__
+    )
+
+
+_skip_tuning_of_input_pipelines()

@@ -72,7 +72,6 @@ def add_to_collection(path: Path, strokes: list, label: int) -> int:
         with open(temporary, "wb") as file:
             np.savez_compressed(file, **digits)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, write)
     return len(digits["labels"])
 

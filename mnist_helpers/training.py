@@ -1,9 +1,9 @@
 """Plumbing around `fit`: live progress, and trained networks kept between notebooks."""
 
-import hashlib
 import json
 import os
 import time
+import zipfile
 from pathlib import Path
 
 from IPython.display import DisplayHandle, display
@@ -14,6 +14,8 @@ from .statistics import accuracy_interval
 
 # What the test runner reads from an executed notebook.
 RESULT_TYPE = "application/vnd.mnist-tutorial.result+json"
+# What a kept .keras file holds besides the network: history and settings, as JSON.
+RUN_MEMBER = "mnist_tutorial_run.json"
 
 
 class FitProgress(keras.callbacks.Callback):
@@ -21,9 +23,19 @@ class FitProgress(keras.callbacks.Callback):
 
     Also adds "seconds" to the history: the time from the start of `fit` to the end of each
     epoch, the first compilation included.
+
+    Raises RuntimeError if the network was trained before, even for a part of an epoch: a
+    cell with `fit` that is run again would go on with the old weights, and no figure that
+    comes of it would mean what it says.
     """
 
     def on_train_begin(self, logs=None):
+        if getattr(self.model, "training_began", False):
+            raise RuntimeError(
+                "this network has been trained before, wholly or in part. To train it from the "
+                "start, run the cells again from the one that builds it"
+            )
+        self.model.training_began = True
         self._start = time.perf_counter()
         self._shown = 0.0
         self._epoch = 0
@@ -74,34 +86,27 @@ def artifacts_folder() -> Path:
 
 
 def save_run(name: str, model: keras.Model, history: dict, settings: dict) -> None:
-    """Keep a trained network, its history and the settings it was trained with.
+    """Keep a trained network, its history and the settings it was trained with, in one file.
 
-    The network goes to a file named after its content, then one small JSON file is replaced
-    atomically to point at it: a reader sees the old run or the new one, never a mixture.
-    Where nothing can be written, says so and carries on.
+    The file is an ordinary .keras archive with one more member, RUN_MEMBER, and is replaced
+    atomically: a reader sees the old run or the new one, never a mixture. Where nothing can be
+    written, says so and carries on. Raises ValueError if the history is of another training.
     """
-    folder = artifacts_folder()
+    _check_history(model, history)
+    run = json.dumps({"settings": settings, "history": history})
+
+    def write(part: Path) -> None:
+        model.save(part)
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(RUN_MEMBER, run)
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f".{name}-{os.getpid()}.keras"
-        try:
-            model.save(new)
-            digest = _sha256(new)
-            kept = folder / f"{name}-{digest[:16]}.keras"
-            os.replace(new, kept)
-        finally:
-            new.unlink(missing_ok=True)
-        record = {"settings": settings, "history": history, "file": kept.name, "sha256": digest}
-        text = json.dumps(record, indent=1)
-        write_atomically(folder / f"{name}.json", lambda path: Path(path).write_text(text))
-        for old in folder.glob(f"{name}-*.keras"):
-            if old != kept:
-                old.unlink(missing_ok=True)
+        write_atomically(_kept_file(name), write)
     except OSError as error:
         reason = error.strerror or error
         print(f"The network could not be kept ({reason}): the later notebooks train it anew.")
         return
-    print(f"Kept for the later notebooks: artifacts/{name}.json and its .keras file.")
+    print(f"Kept for the later notebooks: artifacts/{name}.keras")
 
 
 def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
@@ -110,37 +115,56 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
     Prints one line that says which it is and, where a kept run cannot be used, why. Keras's
     safe mode stays on: a file that would run code when loaded is refused.
     """
-    path = artifacts_folder() / f"{name}.json"
+    path = _kept_file(name)
     if not path.exists():
-        print(f"No kept {name} network.")
+        print(f"No {name} network was kept.")
         return None
     try:
-        record = json.loads(path.read_text())
-        kept, history = path.parent / Path(record["file"]).name, record["history"]
-        if record["settings"] != settings:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():
+                raise ValueError("its file is damaged")
+            run = json.loads(archive.read(RUN_MEMBER))
+        if run["settings"] != settings:
             raise ValueError("it was trained with other settings")
-        if _sha256(kept) != record["sha256"]:
-            raise ValueError("its file is damaged")
-        model = keras.saving.load_model(kept, safe_mode=True)
+        model = keras.saving.load_model(path, safe_mode=True)
         if model.input_shape != (None, 28, 28) or model.output_shape != (None, 10):
             raise ValueError("it is another kind of network")
+        history = run["history"]
     except Exception as error:  # whatever is wrong with the file, the answer is the same
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        print(f"The kept {name} network is not used: {reason[:120]}.")
+        reason = "its file is damaged" if isinstance(error, zipfile.BadZipFile) else str(error)
+        first_line = (reason.strip() or type(error).__name__).splitlines()[0]
+        print(f"The kept {name} network is not used: {first_line[:120]}.")
         return None
     print(f"Using the {name} network that was trained before and kept in artifacts/.")
     return model, history
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _kept_file(name: str) -> Path:
+    return artifacts_folder() / f"{name}.keras"
+
+
+def _check_history(model: keras.Model, history: dict) -> None:
+    """Raise ValueError if Keras knows that the model's last training had another history.
+
+    That is so where cells were run in another order, or the last training was interrupted:
+    the network is then not the one that the history tells of.
+    """
+    last = getattr(model, "history", None)
+    if last is not None and last.history is not history:
+        raise ValueError(
+            "this history is of another training than the network: run the cells again from "
+            "the one that builds the network"
+        )
 
 
 def report_result(
     name: str, model: keras.Model, history: dict, test_loss: float, correct: int, total: int
 ) -> None:
-    """Show a network's test result in one line, and leave it for programs to read."""
+    """Show a network's test result in one line, and leave it for programs to read.
+
+    Raises ValueError if the history is of another training than the network.
+    """
+    _check_history(model, history)
     low, high = accuracy_interval(correct, total)
     result = {
         "model": name,

@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faults import bound_by_permissions, kill_after, namespace
+
 from mnist_helpers import data
 from mnist_helpers.files import write_atomically
 
@@ -427,24 +429,6 @@ def test_downloads_leave_no_temporary_files_and_unpickle_nothing(downloads):
 # ---- unreadable, read-only, full ----
 
 
-def namespace(option: str, preparation: str) -> tuple[str, ...]:
-    """Command prefix: run in Linux namespaces of one's own, after a preparation in sh."""
-    prefix = ("unshare", *(() if os.geteuid() == 0 else ("--map-root-user",)), option)
-    prefix = (*prefix, "sh", "-c", f'{preparation} && exec "$@"', "sh")
-    if not shutil.which("unshare") or subprocess.run([*prefix, "true"]).returncode != 0:
-        pytest.skip(f"this machine allows no `unshare {option}`")
-    return prefix
-
-
-def bound_by_permissions() -> tuple[str, ...]:
-    """Command prefix: root, too, may only do what the permissions of files allow."""
-    if os.geteuid() != 0:
-        return ()
-    if not shutil.which("setpriv"):
-        pytest.skip("root may read and write everything, and there is no setpriv")
-    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-
-
 @pytest.mark.skipif(os.name == "nt", reason="permissions of Unix")
 def test_named_file_without_permission_gets_a_clear_error(tmp_path):
     path = tmp_path / "mine.npz"
@@ -531,17 +515,6 @@ def test_eight_kernels_at_once_download_the_same_mnist(tmp_path, warm_cache):
 
 
 # ---- killed while writing ----
-
-
-def kill_after(command: list[str], seconds: float, environment: dict | None = None) -> None:
-    """Run a command that prints a line when it begins to write; kill it some time later."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "writing\n"
-    time.sleep(seconds)
-    process.kill()
-    process.communicate()
-    # Killed in the middle of its work, and not ended by an error of its own.
-    assert process.returncode == (-signal.SIGKILL if os.name != "nt" else 1)
 
 
 def test_writer_killed_at_any_moment_leaves_the_old_or_the_new_file_whole(tmp_path):

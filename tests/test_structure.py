@@ -177,5 +177,5 @@ class TestStoredOutputs:
 
 
 def test_no_notebook_was_forgotten():
-    assert len(NOTEBOOKS) >= 4
+    assert len(NOTEBOOKS) == 6
     assert not list(ROOT.glob("*.ipynb"))

@@ -6,7 +6,15 @@ import zipfile
 import numpy as np
 import pytest
 
-from mnist_helpers import FitProgress, build_dense, keras, load_run, report_result, save_run
+from mnist_helpers import (
+    FitProgress,
+    build_dense,
+    keras,
+    load_run,
+    report_result,
+    save_run,
+    training,
+)
 from mnist_helpers.training import RESULT_TYPE
 
 SETTINGS = {"data": "offline digits", "epochs": 1}
@@ -34,29 +42,41 @@ class TestKeptNetworks:
 
     def test_without_a_kept_network_there_is_none(self, artifacts, capsys):
         assert load_run("dense", SETTINGS) is None
-        assert "No kept dense network" in capsys.readouterr().out
+        assert "No dense network was kept" in capsys.readouterr().out
 
     def test_other_settings_are_recognised(self, artifacts, network, capsys):
         save_run("dense", network, HISTORY, SETTINGS)
         assert load_run("dense", SETTINGS | {"data": "MNIST"}) is None
         assert "other settings" in capsys.readouterr().out
 
-    def test_saving_again_leaves_one_network(self, artifacts, network):
+    def test_saving_again_leaves_one_file(self, artifacts, network):
         save_run("dense", network, HISTORY, SETTINGS)
         save_run("dense", build_dense(), HISTORY, SETTINGS)
-        assert len(list(artifacts.iterdir())) == 2
+        assert [path.name for path in artifacts.iterdir()] == ["dense.keras"]
 
-    def test_a_truncated_file_is_recognised(self, artifacts, network, capsys):
+    @pytest.mark.parametrize("size", [0, 1_000, -1])
+    def test_a_truncated_file_is_recognised(self, artifacts, network, capsys, size):
         save_run("dense", network, HISTORY, SETTINGS)
-        kept = next(artifacts.glob("*.keras"))
-        kept.write_bytes(kept.read_bytes()[:1000])
+        kept = artifacts / "dense.keras"
+        kept.write_bytes(kept.read_bytes()[:size])
         assert load_run("dense", SETTINGS) is None
-        assert "damaged" in capsys.readouterr().out
+        assert "its file is damaged" in capsys.readouterr().out
 
-    def test_broken_json_is_recognised(self, artifacts, network):
+    def test_a_changed_weight_is_recognised(self, artifacts, network, capsys):
         save_run("dense", network, HISTORY, SETTINGS)
-        (artifacts / "dense.json").write_text('{"settings": ')
+        kept = artifacts / "dense.keras"
+        content = bytearray(kept.read_bytes())
+        weights = network.get_layer("hidden_2").get_weights()[0].tobytes()
+        content[content.index(weights)] ^= 1
+        kept.write_bytes(content)
         assert load_run("dense", SETTINGS) is None
+        assert "its file is damaged" in capsys.readouterr().out
+
+    def test_a_network_of_someone_else_is_recognised(self, artifacts, network, capsys):
+        artifacts.mkdir()
+        network.save(artifacts / "dense.keras")
+        assert load_run("dense", SETTINGS) is None
+        assert "not used" in capsys.readouterr().out
 
     def test_a_network_of_another_shape_is_refused(self, artifacts, capsys):
         other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -73,7 +93,7 @@ class TestKeptNetworks:
         trap.unlink(missing_ok=True)
         save_run("dense", harmful, HISTORY, SETTINGS)
         trap.unlink(missing_ok=True)
-        with zipfile.ZipFile(next(artifacts.glob("*.keras"))) as archive:
+        with zipfile.ZipFile(artifacts / "dense.keras") as archive:
             assert "__lambda__" in archive.read("config.json").decode()
         assert load_run("dense", SETTINGS) is None
         assert not trap.exists()
@@ -88,15 +108,61 @@ class TestKeptNetworks:
         assert "could not be kept" in capsys.readouterr().out
 
 
+def train(network, **options):
+    network.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+    pixels = np.zeros((20, 28, 28), dtype="uint8")
+    labels = keras.utils.to_categorical(np.arange(20) % 10, 10)
+    return network.fit(pixels, labels, verbose=0, callbacks=[FitProgress()], **options).history
+
+
 class TestProgress:
     def test_the_history_tells_the_seconds_of_every_epoch(self, network):
-        network.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-        pixels = np.zeros((20, 28, 28), dtype="uint8")
-        labels = keras.utils.to_categorical(np.arange(20) % 10, 10)
-        fit = network.fit(pixels, labels, epochs=3, verbose=0, callbacks=[FitProgress()])
-        seconds = fit.history["seconds"]
+        seconds = train(network, epochs=3)["seconds"]
         assert len(seconds) == 3
         assert 0 < seconds[0] < seconds[1] < seconds[2]
+
+    def test_the_record_that_stays_is_short_and_tells_the_last_epoch(self, network, monkeypatch):
+        shown = []
+        monkeypatch.setattr(training.DisplayHandle, "display", lambda _, data, **__: None)
+        monkeypatch.setattr(
+            training.DisplayHandle, "update", lambda _, data, **__: shown.append(data["text/plain"])
+        )
+        history = train(network, epochs=2, validation_split=0.2)
+        first, second, third = shown[-1].splitlines()
+        assert first.startswith("2 epochs in ")
+        for line, prefix in [(second, ""), (third, "val_")]:
+            assert f"loss {history[prefix + 'loss'][-1]:.4f}" in line
+            assert f"accuracy {history[prefix + 'accuracy'][-1]:.4f}" in line
+
+    def test_a_network_that_was_trained_is_not_trained_on(self, network):
+        train(network)
+        before = network.get_weights()
+        with pytest.raises(RuntimeError, match="run the cells again from the one that builds it"):
+            train(network)  # compiled anew, but with the old weights
+        assert all(np.array_equal(*pair) for pair in zip(before, network.get_weights(), strict=True))
+
+
+class TestHistoryOfAnotherTraining:
+    """Cells run out of order: the network is not the one that the history tells of."""
+
+    def test_it_is_neither_reported_nor_kept(self, artifacts, network):
+        history = train(network)
+        other = build_dense()
+        train(other)
+        for use in (
+            lambda: report_result("dense", other, history, 0.2, 96, 100),
+            lambda: save_run("dense", other, history, SETTINGS),
+        ):
+            with pytest.raises(ValueError, match="history is of another training"):
+                use()
+        assert not artifacts.exists()
+
+    def test_the_networks_own_history_is_reported_and_kept(self, artifacts, network):
+        history = train(network)
+        network.evaluate(np.zeros((2, 28, 28)), np.eye(10)[:2], verbose=0)
+        report_result("dense", network, history, 0.2, 96, 100)
+        save_run("dense", network, history, SETTINGS)
+        assert load_run("dense", SETTINGS)
 
 
 class TestReport:
