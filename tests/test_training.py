@@ -139,7 +139,9 @@ class TestProgress:
         before = network.get_weights()
         with pytest.raises(RuntimeError, match="run the cells again from the one that builds it"):
             train(network)  # compiled anew, but with the old weights
-        assert all(np.array_equal(*pair) for pair in zip(before, network.get_weights(), strict=True))
+        assert all(
+            np.array_equal(*pair) for pair in zip(before, network.get_weights(), strict=True)
+        )
 
 
 class TestHistoryOfAnotherTraining:
