@@ -11,6 +11,7 @@ _MODULES = {
     "data": ["MnistError", "load_mnist"],
     "images": ["center_in_box", "prepare_picture", "prepare_strokes"],
     "keras_quietly": ["keras"],
+    "memory": ["forget_networks"],
     "models": ["build_cnn", "build_compact_cnn", "build_dense", "count_multiplications"],
     "pad": ["DrawingPad"],
     "plots": [
