@@ -32,7 +32,12 @@ def tags(cell) -> list[str]:
 
 @pytest.fixture(scope="session")
 def full_run() -> dict:
-    """build/results.json of one execution of every notebook, as shipped."""
-    import run
+    """build/results.json of one execution of every notebook, as shipped, within 2 GB each.
 
-    return run.run_all(everything=True)
+    That is the limit above which mybinder.org stops a kernel.
+    """
+    import run
+    from faults import limited_memory
+
+    with limited_memory(2_000_000_000):
+        return run.run_all(everything=True)

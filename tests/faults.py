@@ -1,9 +1,11 @@
-"""Ways to cause real faults, for the tests: namespaces, permissions, kills."""
+"""Ways to cause real faults, for the tests: namespaces, permissions, kills, little memory."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -36,3 +38,23 @@ def kill_after(command: list[str], seconds: float, environment: dict | None = No
     process.communicate()
     # Killed in the middle of its work, and not ended by an error of its own.
     assert process.returncode == (-signal.SIGKILL if os.name != "nt" else 1)
+
+
+@contextlib.contextmanager
+def limited_memory(size: int):
+    """Let no process that is started meanwhile have more than `size` bytes of its own data.
+
+    Linux counts the stacks of threads in full, used or not, and TensorFlow starts threads by
+    the number of cores: on a large machine there is no limit.
+    """
+    if sys.platform != "linux" or os.cpu_count() > 8:
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)

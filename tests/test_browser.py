@@ -28,6 +28,8 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from test_notebooks import SMALL
 
+pytestmark = pytest.mark.slow
+
 SCREENS = ROOT / "build" / "screens"
 PAD_NOTEBOOK = "06_your_own_digits.ipynb"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
@@ -46,7 +48,7 @@ for name, build, epochs in [("dense", build_dense, 20), ("cnn", build_cnn, 4)]:
         continue
     keras.utils.set_random_seed(1)
     model = build()
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"], steps_per_execution=48)
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"], steps_per_execution=20)
     fit = model.fit(
         data.x_train, labels, batch_size=100, epochs=epochs, validation_split=0.2, verbose=0
     )
@@ -143,7 +145,6 @@ def lab(artifacts, tmp_path_factory):
 # --- every notebook -------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, **name_of)
 def test_run_all_runs_every_cell_and_shows_every_figure(lab, page, path):
     lab.open(page)

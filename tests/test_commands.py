@@ -1,14 +1,26 @@
 """What stands behind `make setup` and `make run`."""
 
 import fcntl
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import nbformat
 import pytest
 import run
 import setup_venv
+from browser import wait_until
 from conftest import ROOT
+
+
+def write_notebook(path: Path, text: str, source: str) -> None:
+    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(source)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
 
 
 class TestSetup:
@@ -33,17 +45,72 @@ class TestSetup:
         assert setup_venv.wanted_stamp() != before
 
 
+class TestInterrupted:
+    """Ctrl-C, and what the next start makes of what is there."""
+
+    def make_checkout(self, tmp_path) -> Path:
+        for name in ("pyproject.toml", "requirements.lock", "README.md", "tools", "mnist_helpers"):
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, tmp_path / name)
+        (tmp_path / "notebooks").mkdir()
+        return tmp_path
+
+    def test_a_killed_installation_is_not_taken_for_a_good_one(self, tmp_path):
+        checkout = self.make_checkout(tmp_path)
+        command = [sys._base_executable, checkout / "tools" / "setup_venv.py"]
+        for _ in range(2):
+            setup = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)
+            # Each start begins anew: the half-made environment of the first is not used.
+            assert setup.stdout.readline().startswith("setup: installing the pinned packages")
+            wait_until((checkout / ".venv" / "bin" / "python").exists, 60, "python in .venv")
+            os.killpg(setup.pid, signal.SIGKILL)
+            setup.wait()
+            setup.stdout.close()
+            assert not (checkout / ".venv" / "installed.txt").exists()
+
+    def test_an_interrupted_run_goes_on_with_the_notebook_it_was_at(self, tmp_path):
+        checkout = self.make_checkout(tmp_path)
+        flag = tmp_path / "go on"
+        wait = (
+            f"import pathlib, time\nwhile not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.1)"
+        )
+        for name, source in [("01_first", "print(1)"), ("02_second", wait)]:
+            write_notebook(checkout / "notebooks" / f"{name}.ipynb", "# Title", source)
+        command = [sys.executable, checkout / "tools" / "run.py"]
+        environment = os.environ | {"MNIST_OFFLINE": "1", "PYTHONPATH": str(checkout)}
+
+        run = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+        lines = [run.stdout.readline() for _ in range(2)]
+        assert lines == ["01_first: executing\n", "02_second: executing\n"]
+        time.sleep(3)  # into the middle of it
+        os.killpg(run.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+        _, errors = run.communicate(timeout=60)
+        assert run.returncode == 1
+        assert errors.strip().splitlines()[-1].startswith("run: interrupted; `make run` goes on")
+        assert "Traceback" not in errors
+        built = checkout / "build" / "notebooks"
+        assert sorted(path.name for path in built.iterdir()) == ["01_first.ipynb"]
+
+        flag.touch()
+        again = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert again.returncode == 0, again.stderr
+        assert again.stdout.startswith("01_first: unchanged\n02_second: executing\n")
+
+
 class TestRunAgain:
     """A second `make run` executes what has changed, and nothing else."""
 
     @pytest.fixture
     def series(self, monkeypatch, tmp_path):
         def write(name, source):
-            notebook = nbformat.v4.new_notebook(
-                cells=[nbformat.v4.new_code_cell(source)],
-                metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-            )
-            nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+            write_notebook(tmp_path / f"{name}.ipynb", "# Title", source)
 
         monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
         monkeypatch.setattr(run, "BUILD", tmp_path / "build")

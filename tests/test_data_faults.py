@@ -7,8 +7,6 @@ the one that Keras downloads from.
 import json
 import os
 import random
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from faults import bound_by_permissions, kill_after, namespace
 
 from mnist_helpers import data

@@ -72,6 +72,7 @@ def kernel(artifacts):
     kernel.manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.slow
 class TestCellsOutOfOrder:
     def test_interrupted_fit_run_again_is_refused_and_works_after_a_new_build(self, kernel):
         cells = sources(DENSE, epochs=100)
@@ -97,7 +98,6 @@ class TestCellsOutOfOrder:
             assert name == "ValueError" and "history is of another training" in text
         assert not artifacts.exists()
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
     def test_run_all_twice_in_one_kernel_works(self, kernel, path):
         cells = sources(path)
@@ -130,6 +130,7 @@ class TestParameters:
             execute(CNN, tmp_path / "out.ipynb", {"train_images": 60_001})
 
 
+@pytest.mark.slow
 class TestPlaces:
     def test_a_notebook_runs_through_a_symlink(self, tmp_path, artifacts):
         (tmp_path / "linked").symlink_to(ROOT / "notebooks", target_is_directory=True)
@@ -167,6 +168,7 @@ def printed(path: Path) -> str:
 
 
 class TestMachines:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "environment",
         [
@@ -182,6 +184,7 @@ class TestMachines:
     ):
         run_notebook((), DENSE, tmp_path / "out.ipynb", **environment)
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not shutil.which("taskset"), reason="this machine has no taskset")
     def test_one_core_is_enough(self, tmp_path, artifacts):
         one = str(min(os.sched_getaffinity(0)))

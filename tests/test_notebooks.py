@@ -1,12 +1,15 @@
 """papermill executes every notebook: as shipped, and small from elsewhere."""
 
 import json
+import subprocess
+import sys
 
 import nbformat
 import papermill
 import pytest
 from conftest import NOTEBOOKS, ROOT, SOLUTIONS, code_cells, read
 from execute import NotebookFailed, execute
+from faults import limited_memory
 
 # Few images and one epoch: what runs through here runs through at full length too.
 SMALL = {
@@ -39,6 +42,14 @@ name_of = {"ids": lambda path: path.stem}
 class TestAsShipped:
     def test_every_notebook_runs_and_is_measured(self, full_run):
         assert list(full_run["notebooks"]) == [path.stem for path in NOTEBOOKS]
+
+    def test_a_limit_of_2_gb_would_be_noticed(self):
+        grab = [sys.executable, "-c", "print(len(bytearray(2_100_000_000)))"]
+        with limited_memory(2_000_000_000):
+            done = subprocess.run(grab, capture_output=True, text=True)
+        if done.returncode == 0:
+            pytest.skip("this machine sets no limits of memory on processes")
+        assert "MemoryError" in done.stderr
 
     def test_the_results_are_written_down(self, full_run):
         assert json.loads((ROOT / "build" / "results.json").read_text()) == full_run
