@@ -1,5 +1,6 @@
 """Give back the memory of networks that are no longer used."""
 
+import ctypes
 import gc
 
 from .keras_quietly import keras
@@ -21,3 +22,7 @@ def forget_networks() -> None:
     for name in [name for name in entries if name.startswith("CustomGradient-")]:
         del entries[name]
     gc.collect()
+    # glibc keeps freed memory for later, some for each of TensorFlow's threads.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)

@@ -561,7 +561,7 @@ def _percent(fraction: float, decimals: int = 1) -> str:
 def _plain_number(value: float, position: int | None = None) -> str:
     if value >= 1e6:
         return f"{value / 1e6:g} million"
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    return f"{value:,g}" if value < 1000 else f"{value:,.0f}"
 
 
 def _show_percentages(axis: Axis) -> None:

@@ -110,7 +110,7 @@ def save_run(name: str, model: keras.Model, history: dict, settings: dict) -> No
 
 
 def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
-    """The network and history kept by `save_run` with these settings, or None.
+    """The network, uncompiled, and the history kept by `save_run` with these settings, or None.
 
     Prints one line that says which it is and, where a kept run cannot be used, why. Keras's
     safe mode stays on: a file that would run code when loaded is refused.
@@ -126,7 +126,7 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
             run = json.loads(archive.read(RUN_MEMBER))
         if run["settings"] != settings:
             raise ValueError("it was trained with other settings")
-        model = keras.saving.load_model(path, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
         if model.input_shape != (None, 28, 28) or model.output_shape != (None, 10):
             raise ValueError("it is another kind of network")
         history = run["history"]

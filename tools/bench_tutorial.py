@@ -26,7 +26,7 @@ def train(model, epochs):
         loss="categorical_crossentropy",
         optimizer="adam",
         metrics=["accuracy"],
-        steps_per_execution=48,
+        steps_per_execution=20,
     )
     start = time.perf_counter()
     model.fit(

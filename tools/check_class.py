@@ -120,7 +120,7 @@ def check_epoch() -> str:
         loss="categorical_crossentropy",
         optimizer="adam",
         metrics=["accuracy"],
-        steps_per_execution=48,
+        steps_per_execution=20,
     )
     started = time.perf_counter()
     fit = model.fit(data.x_train, labels, batch_size=100, validation_split=0.2, verbose=0)

@@ -90,4 +90,6 @@ if __name__ == "__main__":
     except NotebookFailed as error:
         print(error)
         sys.exit(1)
+    except KeyboardInterrupt:  # Ctrl-C reaches this process too; its parent tells the reader
+        sys.exit(130)
     print(json.dumps(answer))

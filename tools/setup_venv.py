@@ -67,7 +67,10 @@ def main() -> None:
     with open(ROOT / ".setup.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_current():
-            install()
+            try:
+                install()
+            except KeyboardInterrupt:
+                fail("interrupted; the next start installs everything anew")
 
 
 if __name__ == "__main__":
