@@ -1,5 +1,6 @@
 """Keras itself, set up for this tutorial: no log lines at its start, and fast on a processor."""
 
+import ctypes
 import logging
 import os
 import platform
@@ -14,6 +15,19 @@ if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Information about the processor and missing GPUs, not about the learner's work.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
+
+def _limit_memory_pools() -> None:
+    """One pool of memory for each core, where glibc allows its threads eight.
+
+    Each pool keeps what was freed in it, and TensorFlow starts many threads.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(M_ARENA_MAX, os.cpu_count() or 1)
 
 
 def _import_keras():
@@ -46,6 +60,7 @@ def _import_keras():
     return keras
 
 
+_limit_memory_pools()
 keras = _import_keras()
 # After the import, which sets a level of its own. What is left out is advice on compiling
 # functions anew, which training many small networks triggers.

@@ -25,16 +25,20 @@ def forget_widgets(notebook: Path) -> None:
     nbformat.write(content, notebook)
 
 
-def refresh(notebook: Path) -> None:
-    """Execute a notebook and replace it, outputs cleaned, only when it ran to its end."""
+def refresh(notebook: Path) -> dict:
+    """Execute a notebook and replace it, outputs cleaned, only when it ran to its end.
+
+    Gives what `execute` measured.
+    """
     with tempfile.TemporaryDirectory(dir=notebook.parent, prefix=".refresh-") as folder:
         executed = Path(folder) / notebook.name
-        execute(notebook, executed)
+        measured = execute(notebook, executed)
         command = [Path(sys.executable).parent / "nbstripout", "--keep-output", "--keep-count"]
         command += ["--keep-id", "--extra-keys", EXTRA_KEYS, str(executed)]
         subprocess.run(command, check=True)
         forget_widgets(executed)
         os.replace(executed, notebook)
+    return measured
 
 
 def main() -> None:
@@ -45,7 +49,8 @@ def main() -> None:
             continue
         print(f"{notebook.relative_to(ROOT)}: executing", flush=True)
         try:
-            refresh(notebook)
+            measured = refresh(notebook)
+            print(f"{measured['seconds']:.0f} s, peak memory {measured['peak_rss_mb']:,} MB")
         except NotebookFailed as error:
             sys.exit(f"refresh: {error}; the notebook is left as it was")
 
