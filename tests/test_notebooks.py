@@ -76,7 +76,11 @@ class TestAsShipped:
         execute(path, tmp_path / path.name)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, **name_of)
+# The first two show what there is to show while one works; all of them take minutes.
+QUICK, SLOW = NOTEBOOKS[:2], [pytest.param(p, marks=pytest.mark.slow) for p in NOTEBOOKS[2:]]
+
+
+@pytest.mark.parametrize("path", QUICK + SLOW, **name_of)
 def test_a_small_run_works_alone_and_from_any_folder(path, tmp_path, monkeypatch):
     parameters = SMALL[path.stem]
     assert set(parameters) <= set(papermill.inspect_notebook(str(path)))

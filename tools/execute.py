@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,9 +25,17 @@ def execute(
     The executed copy replaces `output` only when every cell has run. "models" holds what the
     notebook reported with `report_result`, by the model's name. Raises NotebookFailed.
     """
-    command = [sys.executable, __file__, str(notebook), str(output)]
     task = json.dumps({"parameters": parameters or {}, "cwd": str(cwd or notebook.parent)})
-    child = subprocess.run([*command, task], stdout=subprocess.PIPE, text=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Removed whatever happens, also when Ctrl-C ends the child in the middle of its writing.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".executing-") as folder:
+        partial = Path(folder) / output.name
+        command = [sys.executable, __file__, str(notebook), str(partial), task]
+        child = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if child.returncode == 0:
+            os.replace(partial, output)
+        elif partial.exists():  # as far as it came, for its author
+            os.replace(partial, output.with_suffix(".failed.ipynb"))
     if child.returncode != 0:
         raise NotebookFailed(child.stdout.strip() or f"{notebook.name}: the executing process died")
     return json.loads(child.stdout.splitlines()[-1])
@@ -35,13 +44,11 @@ def execute(
 def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> dict:
     import papermill
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{os.getpid()}-{output.name}")
     started = time.perf_counter()
     try:
         executed = papermill.execute_notebook(
             str(notebook),
-            str(partial),
+            str(output),
             parameters,
             cwd=cwd,
             progress_bar=True,
@@ -54,14 +61,10 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
             status = cell.metadata.papermill.status
             if status != "completed" or (cell.execution_count is None and cell.source.strip()):
                 raise NotebookFailed(f"{notebook.name}: code cell {number} did not complete")
-        os.replace(partial, output)
     except papermill.PapermillExecutionError as error:
-        os.replace(partial, output.with_suffix(".failed.ipynb"))
         raise NotebookFailed(
             f"{notebook.name}, code cell {error.exec_count}: {error.ename}: {error.evalue}"
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
     # Linux counts kilobytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return {
