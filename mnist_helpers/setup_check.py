@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 # Training in any notebook stays below this; see build/results.json.
-_NEEDED_GB = 1.0
+NEEDED_GB = 1.0
 
 
 def preflight(data) -> None:
@@ -19,9 +19,9 @@ def preflight(data) -> None:
     print(f"Data: {data.name}, {len(data.x_train):,} training and {len(data.x_test):,} test images")
     free = free_memory_gb()
     print(f"Memory free: {free:.1f} GB")
-    if free < _NEEDED_GB:
+    if free < NEEDED_GB:
         print(
-            f"A training needs up to {_NEEDED_GB:.0f} GB: shut down other notebooks "
+            f"A training needs up to {NEEDED_GB:.0f} GB: shut down other notebooks "
             "(menu Kernel, Shut Down All Kernels), then run this one again."
         )
 

@@ -41,3 +41,22 @@ def full_run() -> dict:
 
     with limited_memory(2_000_000_000):
         return run.run_all(everything=True)
+
+
+# For one module at a time: while it is open, no other event loop can run in this process.
+@pytest.fixture(scope="module")
+def chromium():
+    """A running Chromium; without one the tests are skipped, or fail if REQUIRE_BROWSER=1."""
+    from browser import CHROMIUM_ARGS, find_chromium
+    from playwright.sync_api import sync_playwright
+
+    executable = find_chromium()
+    if executable is None:
+        reason = "no Chromium or Chrome is installed (Debian: apt-get install chromium)"
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()

@@ -13,10 +13,8 @@ import nbformat
 import psutil
 import pytest
 from browser import (
-    CHROMIUM_ARGS,
     CURRENT_PATH,
     Lab,
-    find_chromium,
     free_port,
     problems,
     run_all,
@@ -81,23 +79,6 @@ MOUSE_DIGITS = {
 
 
 # --- the browser, the server, the networks --------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A running Chromium; without one the tests are skipped, or fail if REQUIRE_BROWSER=1."""
-    executable = find_chromium()
-    if executable is None:
-        reason = "no Chromium or Chrome is installed (Debian: apt-get install chromium)"
-        if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-from browser import CHROMIUM_ARGS, find_chromium
 from build_site import build_site
 from conftest import NOTEBOOKS, ROOT, SOLUTIONS
 from matplotlib.figure import Figure
@@ -267,23 +266,8 @@ def test_command_says_when_there_are_no_notebooks(tmp_path):
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium; the tests are skipped where there is none, unless REQUIRE_BROWSER=1."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = find_chromium()
-    if chromium is None and os.environ.get("REQUIRE_BROWSER") != "1":
-        pytest.skip("no Chromium or Chrome on this machine")
-    assert chromium, "REQUIRE_BROWSER=1, but there is no Chromium or Chrome on this machine"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(browser):
+def open_page(chromium):
     """Open pages of a width in a theme; fails if one reports an error or loads anything."""
     contexts, problems = [], []
 
@@ -292,7 +276,7 @@ def open_page(browser):
             problems.append(f"request: {request.url}")
 
     def open_page(width: int = 1280, theme: str = "light"):
-        context = browser.new_context(
+        context = chromium.new_context(
             viewport={"width": width, "height": 740}, color_scheme=theme, offline=True
         )
         contexts.append(context)

@@ -15,10 +15,9 @@ from jupyter_client.manager import start_new_kernel
 from packaging.requirements import Requirement
 
 from mnist_helpers import load_mnist
-from mnist_helpers.setup_check import free_memory_gb
+from mnist_helpers.setup_check import NEEDED_GB, free_memory_gb
 
 ROOT = Path(__file__).resolve().parent.parent
-NEEDED_GB = 1.0  # for one notebook; see `notebooks` in build/results.json
 SLOW_EPOCH = 15  # seconds: notebook 02 trains for 20 epochs and some more
 
 
