@@ -494,8 +494,11 @@ def plot_trade_off(
     axes.set_xscale("log")
     axes.margins(x=0.15, y=0.15)
     low, high = axes.get_xlim()
-    steps = (1,) if high / low > 300 else (1, 3) if high / low > 30 else (1, 2, 5)
-    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    if high / low < 5:  # too narrow for ticks at round logarithms
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+    else:
+        steps = (1,) if high / low > 300 else (1, 3) if high / low > 30 else (1, 2, 5)
+        axes.xaxis.set_major_locator(LogLocator(subs=steps))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_plain_number))
     _show_percentages(axes.yaxis)

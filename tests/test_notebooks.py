@@ -127,6 +127,12 @@ class TestExecute:
         with pytest.raises(NotebookFailed):
             execute(path, tmp_path / "out.ipynb")
 
+    def test_lines_printed_one_by_one_are_one_output(self, tmp_path):
+        source = "import time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(0.5)"
+        execute(self.notebook(tmp_path, source), tmp_path / "out.ipynb")
+        outputs = code_cells(read(tmp_path / "out.ipynb"))[0].outputs
+        assert [output.text for output in outputs] == ["0\n1\n2\n"]
+
     def test_the_kernels_peak_memory_is_measured(self, tmp_path):
         small = execute(self.notebook(tmp_path, "1"), tmp_path / "out.ipynb")
         large = execute(

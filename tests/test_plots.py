@@ -676,6 +676,17 @@ def test_trade_off_ticks_are_plain_numbers():
     assert {"100,000", "1 million"} <= set(texts)
 
 
+@pytest.mark.parametrize("costs", [[0.9, 1.6], [1.05, 1.2], [1_386_000, 1_790_000]], ids=str)
+def test_trade_off_of_similar_costs_has_ticks_to_read_them_by(costs):
+    figure = plots.plot_trade_off(["one", "other"], costs, [0.96, 0.98], "cost")
+    FigureCanvasAgg(figure).draw()
+    axis = figure.axes[0].xaxis
+    low, high = axis.get_view_interval()
+    ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+    assert len(ticks) >= 3
+    assert len(set(axis.get_major_formatter().format_ticks(ticks))) == len(ticks)
+
+
 def test_trade_off_refuses_a_cost_of_zero():
     with pytest.raises(ValueError, match="above 0"):
         plots.plot_trade_off(["one"], [0], [0.9], "parameters")

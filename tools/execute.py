@@ -52,6 +52,7 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
             parameters,
             cwd=cwd,
             progress_bar=True,
+            coalesce_streams=True,  # whether printed lines arrive one by one is chance
             # The kernel listens on loopback; its note about that is not for the reader.
             extra_arguments=["--log-level=ERROR"],
         )
