@@ -499,7 +499,7 @@ def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(chromium
         servers = psutil.Process(make.pid).children(recursive=True)
 
         os.killpg(make.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
-        make.wait(30)
+        make.wait(90)
         _, alive = psutil.wait_procs(servers, timeout=20)
         assert not alive
     finally:

@@ -248,7 +248,7 @@ def test_refused_connection_gives_offline_digits_even_without_a_cache(tmp_path):
     start = Started(private_environment(tmp_path), refusing_url())
     assert_offline(start, "Connection refused")
     assert len(start.lines) == 1
-    assert start.seconds < 15 * slowness()
+    assert start.seconds < 45 * slowness()  # draws the digits too, which a busy machine delays
     assert_nothing_left(tmp_path)
 
 
