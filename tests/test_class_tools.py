@@ -23,6 +23,7 @@ def check_class(**environment: str) -> tuple[int, list[str]]:
     return run.returncode, run.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_check_class_passes_on_this_machine():
     status, lines = check_class(MNIST_OFFLINE="1", MNIST_NPZ="")
     passed = [line.split(":")[0].removeprefix("ok       ") for line in lines[:5]]
@@ -33,6 +34,7 @@ def test_check_class_passes_on_this_machine():
     assert lines[-1] == "Ready for class." and status == 0
 
 
+@pytest.mark.slow
 def test_check_class_says_what_to_do_and_goes_on(tmp_path):
     wrong = tmp_path / "mnist.npz"
     wrong.write_bytes(b"no archive")

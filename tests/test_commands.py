@@ -68,6 +68,7 @@ class TestInterrupted:
             setup.stdout.close()
             assert not (checkout / ".venv" / "installed.txt").exists()
 
+    @pytest.mark.slow
     def test_an_interrupted_run_goes_on_with_the_notebook_it_was_at(self, tmp_path):
         checkout = self.make_checkout(tmp_path)
         flag = tmp_path / "go on"
@@ -119,12 +120,14 @@ class TestRunAgain:
         write("03_third", "3")
         return write
 
+    @pytest.mark.slow
     def test_nothing_changed_nothing_runs(self, series, capsys):
         run.run_all()
         capsys.readouterr()
         run.run_all()
         assert capsys.readouterr().out.count("unchanged") == 3
 
+    @pytest.mark.slow
     def test_everything_runs_when_asked_to(self, series, capsys):
         run.run_all()
         run.run_all(everything=True)

@@ -91,6 +91,7 @@ def test_probabilities_stay_32_bits_in_mixed_precision(sixteen_bits):
     assert network.predict(pixels, verbose=0).dtype == "float32"
 
 
+@pytest.mark.slow
 def test_a_short_training_learns():
     keras.utils.set_random_seed(1)
     labels = np.arange(500) % 5

@@ -297,6 +297,7 @@ def damaged_npz(draw) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore")  # numpy's, about the damaged headers
+@pytest.mark.slow
 @settings(
     max_examples=1000,
     deadline=None,

@@ -23,6 +23,9 @@ from faults import bound_by_permissions, kill_after, namespace
 from mnist_helpers import data
 from mnist_helpers.files import write_atomically
 
+# Each test starts processes and waits for them.
+pytestmark = pytest.mark.slow
+
 MNIST_NPZ = os.environ.get("MNIST_NPZ", "")
 needs_mnist = pytest.mark.skipif(not MNIST_NPZ, reason="MNIST_NPZ is not set: no real MNIST here")
 
@@ -284,7 +287,6 @@ def test_name_server_that_never_answers_at_the_real_address(tmp_path, warm_cache
 
 
 @needs_mnist
-@pytest.mark.slow
 def test_next_start_with_a_working_server_gets_mnist_and_keeps_it(tmp_path, warm_cache):
     environment = private_environment(tmp_path, warm_cache)
     cached = tmp_path / "keras" / "datasets" / "mnist.npz"
@@ -492,7 +494,6 @@ def start_eight(environment: dict, *arguments: str) -> list[dict]:
     return [json.loads(output.splitlines()[-1]) for output in outputs]
 
 
-@pytest.mark.slow
 def test_eight_kernels_at_once_make_the_same_offline_digits(tmp_path):
     results = start_eight(private_environment(tmp_path, MNIST_OFFLINE="1"))
     assert results == [results[0]] * 8
@@ -501,7 +502,6 @@ def test_eight_kernels_at_once_make_the_same_offline_digits(tmp_path):
 
 
 @needs_mnist
-@pytest.mark.slow
 def test_eight_kernels_at_once_download_the_same_mnist(tmp_path, warm_cache):
     with Server(Path(MNIST_NPZ).read_bytes()) as server:
         results = start_eight(private_environment(tmp_path, warm_cache), server.url)
@@ -538,7 +538,6 @@ for number in itertools.count():
     assert path.read_bytes() == b"new"
 
 
-@pytest.mark.slow
 def test_kernel_killed_while_it_keeps_the_offline_digits(tmp_path, warm_cache):
     # The digits come from the warm cache, to be written a moment after the start.
     code = """
@@ -567,7 +566,6 @@ while True:
     assert start.result["sums"] == expected.result["sums"]
 
 
-@pytest.mark.slow
 def test_kernel_killed_while_it_downloads_leaves_the_cache_clean(tmp_path, warm_cache):
     environment = private_environment(tmp_path, warm_cache)
     with Server(LOOKS_LIKE_NPZ, "half, then silence") as server:

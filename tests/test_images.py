@@ -178,6 +178,7 @@ numbers = st.floats(0, 1) | st.floats() | st.integers() | st.none()
 points = st.tuples(st.floats(0, 1), st.floats(0, 1)) | st.lists(numbers, max_size=3)
 
 
+@pytest.mark.slow
 @MANY
 @given(st.lists(st.lists(points, max_size=8), max_size=4), st.booleans())
 def test_any_strokes_give_an_image_or_a_value_error(strokes, centered):
@@ -302,6 +303,7 @@ dtypes = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @MANY
 @given(st.data())
 def test_any_array_gives_an_image_or_a_value_error(data):
@@ -315,6 +317,7 @@ def test_any_array_gives_an_image_or_a_value_error(data):
     assert_in_mnist_form(image)
 
 
+@pytest.mark.slow
 @MANY
 @given(
     npst.arrays("uint8", st.tuples(st.integers(8, 28), st.integers(8, 28))),

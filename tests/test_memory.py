@@ -3,9 +3,13 @@
 import gc
 
 import numpy as np
+import pytest
 
 from mnist_helpers import build_dense, keras
 from mnist_helpers.memory import forget_networks
+
+# Networks are trained, to see what is left of them.
+pytestmark = pytest.mark.slow
 
 images, labels = np.zeros((200, 28, 28), dtype="uint8"), np.zeros(200, dtype="uint8")
 

@@ -45,6 +45,7 @@ def test_a_notebook_gives_its_stored_outputs(path, artifacts, tmp_path):
     assert result.returncode == 0, result.stdout[-6000:]
 
 
+@pytest.mark.slow
 def test_a_changed_output_is_noticed(tmp_path):
     notebook = read(NOTEBOOKS[0])
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]

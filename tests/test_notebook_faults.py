@@ -130,6 +130,7 @@ class TestParameters:
         with pytest.raises(ValueError, match=rf"parameter {name} = .*: must be a whole number"):
             exec(check.source, names)
 
+    @pytest.mark.slow
     def test_more_images_than_there_are_stop_the_notebook(self, tmp_path, artifacts):
         with pytest.raises(NotebookFailed, match="ValueError: parameter train_images = 60001: "):
             execute(CNN, tmp_path / "out.ipynb", {"train_images": 60_001})
@@ -242,6 +243,7 @@ class TestKeptNetworks:
         save_run("dense", empty, {"loss": [0]}, {"data": "none"})
         assert [path.name for path in artifacts.iterdir()] == ["dense.keras"]
 
+    @pytest.mark.slow
     def test_a_full_disk_is_told_and_leaves_no_half_written_file(self, artifacts, tmp_path):
         artifacts.mkdir()
         listing = tmp_path / "listing"

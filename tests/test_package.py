@@ -28,6 +28,7 @@ def test_an_unknown_name_is_an_attribute_error():
         mnist_helpers.build_something  # noqa: B018
 
 
+@pytest.mark.slow
 class TestKerasQuietly:
     def run(self, code: str, **environment: str) -> str:
         code = f"from mnist_helpers import keras; {code}"

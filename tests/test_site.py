@@ -115,7 +115,10 @@ def tutorial_site(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture(params=["small", "tutorial"])
+TUTORIAL = pytest.param("tutorial", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["small", TUTORIAL])
 def site(request) -> Path:
     return request.getfixturevalue(f"{request.param}_site")
 
@@ -303,7 +306,7 @@ def violations(page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("which", ["small", pytest.param("tutorial", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("which", ["small", TUTORIAL])
 def test_axe_finds_no_violation_of_wcag_2_1_aa(request, open_page, which, theme):
     site = request.getfixturevalue(f"{which}_site")
     page = open_page(360, theme)  # where most has to scroll
