@@ -7,6 +7,7 @@ differently each time. Training, validation and test images come from different 
 """
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 # MNIST's own numbers of images for the digits 0 to 9, so that what a reader learns about
 # class balance is the same on both data sets.
@@ -56,8 +57,11 @@ def make_offline_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     """
     pictures, labels = _load_originals()
     train, test = originals_of_images()
-    x_train = _draw(pictures, train, np.random.PCG64([SEED, 1]))
-    x_test = _draw(pictures, test, np.random.PCG64([SEED, 2]))
+    # The matrices are small. With threads for each, several kernels that start at once on one
+    # machine would spend most of their time on waiting for each other.
+    with threadpool_limits(1, user_api="blas"):
+        x_train = _draw(pictures, train, np.random.PCG64([SEED, 1]))
+        x_test = _draw(pictures, test, np.random.PCG64([SEED, 2]))
     return x_train, labels[train], x_test, labels[test]
 
 
