@@ -1,6 +1,5 @@
 """Every notebook in a real JupyterLab, and digits drawn on the pad with the mouse."""
 
-import json
 import os
 import re
 import shutil
@@ -500,19 +499,18 @@ def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(chromium
         page.wait_for_selector(".jp-NotebookPanel", timeout=90_000)
         heading = page.get_by_role("heading", level=1, name=re.compile("Explore the data"))
         heading.first.wait_for(timeout=30_000)
-        # Jupyter Server itself may hang if it is stopped in the moment in which it starts a kernel.
-        kernels = url.replace("/lab/tree/01_data_exploration.ipynb", "/api/kernels")
 
         def kernel_idle():
-            states = json.loads(urllib.request.urlopen(kernels, timeout=10).read())
-            return [kernel["execution_state"] for kernel in states] == ["idle"]
+            kernels = page.request.get(f"http://127.0.0.1:{port}/api/kernels").json()
+            return [kernel["execution_state"] for kernel in kernels] == ["idle"]
 
+        # Jupyter Server itself may hang if it is stopped in the moment in which it starts a kernel.
         wait_until(kernel_idle, 90, "idle kernel")
         page.close()
         servers = psutil.Process(make.pid).children(recursive=True)
 
         os.killpg(make.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
-        make.wait(90)
+        make.wait(30)
         _, alive = psutil.wait_procs(servers, timeout=20)
         assert not alive
     finally:
