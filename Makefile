@@ -12,7 +12,7 @@ endif
 help:
 	@echo "make run          execute the notebooks, print the results, render build/site/"
 	@echo "make lab          open the tutorial in JupyterLab"
-	@echo "make test         run every test (make test-quick: the fast ones, in under two minutes)"
+	@echo "make test         run every test (make test-quick: the fast ones)"
 	@echo "make check-class  check this machine before a class"
 	@echo "make refresh      re-execute the notebooks in place (authors)"
 	@echo "make bench        benchmark side by side (authors)"
