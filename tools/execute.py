@@ -55,6 +55,9 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
             coalesce_streams=True,  # whether printed lines arrive one by one is chance
             # The kernel listens on loopback; its note about that is not for the reader.
             extra_arguments=["--log-level=ERROR"],
+            # Nothing is left to do in a kernel at its end, and one that is asked to leave may
+            # print a traceback of its closed sockets.
+            shutdown_kernel="immediate",
         )
         code_cells = [cell for cell in executed.cells if cell.cell_type == "code"]
         for number, cell in enumerate(code_cells, start=1):
