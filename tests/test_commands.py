@@ -71,9 +71,10 @@ class TestInterrupted:
     @pytest.mark.slow
     def test_an_interrupted_run_goes_on_with_the_notebook_it_was_at(self, tmp_path):
         checkout = self.make_checkout(tmp_path)
-        flag = tmp_path / "go on"
+        begun, flag = tmp_path / "begun", tmp_path / "go on"
         wait = (
-            f"import pathlib, time\nwhile not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.1)"
+            f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\n"
+            f"while not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.1)"
         )
         for name, source in [("01_first", "print(1)"), ("02_second", wait)]:
             write_notebook(checkout / "notebooks" / f"{name}.ipynb", "# Title", source)
@@ -90,7 +91,9 @@ class TestInterrupted:
         )
         lines = [run.stdout.readline() for _ in range(2)]
         assert lines == ["01_first: executing\n", "02_second: executing\n"]
-        time.sleep(3)  # into the middle of it
+        while not begun.exists():
+            assert run.poll() is None
+            time.sleep(0.1)
         os.killpg(run.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
         _, errors = run.communicate(timeout=60)
         assert run.returncode == 1
