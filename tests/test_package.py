@@ -62,6 +62,10 @@ class TestKerasQuietly:
         code += "print(dataset.options().autotune.enabled)"
         assert self.run(code).split() == ["False", "True"]
 
+    def test_what_came_with_tensorflow_is_not_searched_for_garbage(self):
+        count = self.run("import gc; print(gc.get_freeze_count())")
+        assert int(count) > 100_000
+
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])
 def test_ruff_finds_nothing(command):
