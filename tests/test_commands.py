@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -91,9 +90,8 @@ class TestInterrupted:
         )
         lines = [run.stdout.readline() for _ in range(2)]
         assert lines == ["01_first: executing\n", "02_second: executing\n"]
-        while not begun.exists():
-            assert run.poll() is None
-            time.sleep(0.1)
+        wait_until(begun.exists, 120, "start of the second notebook's cell")
+        assert run.poll() is None
         os.killpg(run.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
         _, errors = run.communicate(timeout=60)
         assert run.returncode == 1
