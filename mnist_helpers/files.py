@@ -1,4 +1,4 @@
-"""Write files so that a reader finds the old one or the new one, whole, and never a part."""
+"""Where the tutorial keeps files, and how it writes them: whole or not at all."""
 
 import os
 import platform
@@ -8,6 +8,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import psutil
+
+
+def artifacts_folder() -> Path:
+    """Where trained networks are kept: `artifacts/` of the checkout, or MNIST_ARTIFACTS."""
+    named = os.environ.get("MNIST_ARTIFACTS")
+    return (
+        Path(named).expanduser() if named else Path(__file__).resolve().parent.parent / "artifacts"
+    )
 
 
 def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) -> None:

@@ -12,9 +12,8 @@ import numpy as np
 import traitlets
 from IPython.display import display
 
-from .files import write_atomically
+from .files import artifacts_folder, write_atomically
 from .images import center_in_box, crop_to_ink, draw_strokes, fit_in_box, prepare_strokes
-from .training import artifacts_folder
 
 EMPTY_HINT = "Draw a digit from 0 to 9, large, with one or more strokes."
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from IPython.display import DisplayHandle, display
 
-from .files import write_atomically
+from .files import artifacts_folder, write_atomically
 from .keras_quietly import keras
 from .statistics import accuracy_interval
 
@@ -77,12 +77,6 @@ class FitProgress(keras.callbacks.Callback):
 
 def _text(line: str) -> dict:
     return {"text/plain": line}
-
-
-def artifacts_folder() -> Path:
-    """Where trained networks are kept: `artifacts/` of the checkout, or MNIST_ARTIFACTS."""
-    named = os.environ.get("MNIST_ARTIFACTS")
-    return Path(named) if named else Path(__file__).resolve().parent.parent / "artifacts"
 
 
 def save_run(name: str, model: keras.Model, history: dict, settings: dict) -> None:
