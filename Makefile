@@ -1,6 +1,8 @@
 # The tutorial's commands. `PYTHON=python3.12 make run` picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two workers, each on a core of its own (tests/conftest.py), which take whole files in turn.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Notebooks run in a folder of their own: a relative path must not depend on it.
 ifneq ($(MNIST_NPZ),)
@@ -22,15 +24,18 @@ help:
 setup:
 	@$(PYTHON) tools/setup_venv.py
 
-# `make -B run` executes everything again.
-run: setup
-	@$(BIN)/python tools/run.py $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--everything)
+run: setup build/current
+	@$(BIN)/python tools/run.py
 
-test: setup
-	@$(BIN)/python -m pytest
+# What has been executed and is still current. `make -B run` makes it anew: everything is executed.
+build/current:
+	@rm -rf $@ && mkdir -p $@
+
+test: run
+	@$(PYTEST)
 
 test-quick: setup
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 lab: setup
 	@exec $(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.answer_yes=True $(LAB_OPTIONS) notebooks/01_data_exploration.ipynb
@@ -47,5 +52,5 @@ check-class: setup
 binder-link:
 	@$(PYTHON) tools/binder_link.py
 
-lock: setup
-	@$(BIN)/python tools/lock.py
+lock:
+	@$(PYTHON) tools/lock.py

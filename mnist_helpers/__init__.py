@@ -4,36 +4,49 @@ Names are imported from here and loaded on first use, so that `import mnist_help
 costs nothing and TensorFlow is imported only by the notebooks that train.
 """
 
+import os
+import platform
 from importlib import import_module
+
+# TensorFlow reads these once, when it is first imported, by whichever cell. keras_setup.py
+# makes the rest of the settings and says what each is worth.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # The public names, by the module that defines them.
 _MODULES = {
     "data": ["MnistError", "load_mnist"],
-    "images": ["center_in_box", "prepare_picture", "prepare_strokes"],
-    "keras_quietly": ["keras"],
+    "drawings": ["EXAMPLE_DRAWINGS"],
+    "images": [
+        "center_in_box",
+        "draw_strokes",
+        "preparation_steps",
+        "prepare_picture",
+        "prepare_strokes",
+    ],
+    "keras_setup": ["keras"],
+    "kept": ["load_or_train", "load_run", "save_run"],
     "memory": ["forget_networks"],
     "models": ["build_cnn", "build_compact_cnn", "build_dense", "count_multiplications"],
-    "pad": ["DrawingPad"],
+    "pad": ["DrawingPad", "collection_path", "load_collection", "show_picture_of_pad"],
     "plots": [
-        "plot_accuracy_intervals",
-        "plot_class_balance",
         "plot_confusion_matrix",
         "plot_digit",
         "plot_digit_numbers",
         "plot_digits",
         "plot_feature_maps",
         "plot_learning_curves",
-        "plot_parameters_by_layer",
         "plot_probabilities",
         "plot_seeds",
         "plot_shifts",
-        "plot_trade_off",
         "plot_weights",
         "show_figure",
     ],
-    "setup_check": ["check_choice", "check_number", "preflight"],
-    "statistics": ["accuracy_interval"],
-    "training": ["FitProgress", "load_run", "report_result", "save_run"],
+    "progress": ["FitProgress"],
+    "results": ["accuracy_interval", "report_result"],
+    "setup_check": ["check_parameters", "preflight"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -2,21 +2,16 @@
 
 import hashlib
 import os
-import queue
-import shutil
-import socket
-import tempfile
-import threading
-import urllib.request
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
+from typing import BinaryIO
 
 import numpy as np
 from platformdirs import user_cache_path
 
+from .download import DownloadError, in_one_line, receive
 from .files import write_atomically
 
 # Where keras.datasets.mnist downloads from.
@@ -37,17 +32,13 @@ SHAPES = {
     "y_test": (10000,),
 }
 
-ZIP_MAGIC = b"PK\x03\x04"  # an npz file is a zip archive
-STALL_SECONDS = 5  # without a single byte
-ANSWER_SECONDS = 8  # until the first 64 KiB, the look-up of the server's name included
-
 
 class MnistError(Exception):
-    """The file named by MNIST_NPZ cannot be used; the message says why and what to do."""
+    """MNIST_NPZ or MNIST_OFFLINE cannot be followed; the message says why and what to do."""
 
 
 class _UnusableError(Exception):
-    """A source of data cannot be used; the message says why, in words that follow "it"."""
+    """A file cannot be used; the message says why, in words that follow "it"."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -70,174 +61,121 @@ class Mnist:
 def load_mnist() -> Mnist:
     """Load MNIST, or the offline digits, which have the same shapes and types.
 
-    The first of these that applies: the file that the environment variable MNIST_NPZ names;
-    the offline digits if MNIST_OFFLINE=1; the file that Keras has downloaded before; Keras's
-    download; the offline digits, with a printed line that says why.
+    The first of these that applies:
 
-    Raises MnistError if MNIST_NPZ names a file that does not hold MNIST.
+    1. the file that the environment variable MNIST_NPZ names (`~` is the home folder);
+    2. the offline digits, if MNIST_OFFLINE is 1, true, yes or on;
+    3. Keras's own copy: `$KERAS_HOME/datasets/mnist.npz`, or `~/.keras/datasets/mnist.npz`;
+    4. a download, which is kept there. Proxies are used as the environment names them. A bar
+       shows the progress if it takes more than a second; it may take five minutes, and ends
+       earlier if nothing or next to nothing comes;
+    5. the offline digits, with a printed line that says why and how to get MNIST.
+
+    A file is known to be MNIST by the SHA-256 of its arrays, and nothing in it is unpickled.
+    The offline digits are made once and kept in the user's cache folder. Interrupted or killed
+    at any moment, and with several kernels at once, files are whole or not there.
+
+    Returns uint8 arrays: `x_train` (60000, 28, 28), `y_train` (60000,), `x_test`
+    (10000, 28, 28) and `y_test` (10000,).
+
+    Raises MnistError if MNIST_NPZ names a file that does not hold MNIST, or if MNIST_OFFLINE
+    is none of the words above nor 0, false, no, off or empty.
     """
-    if os.environ.get("MNIST_NPZ"):
-        return _load_named_file(Path(os.environ["MNIST_NPZ"]).expanduser().absolute())
-    if os.environ.get("MNIST_OFFLINE", "0") not in ("", "0"):
+    named = os.environ.get("MNIST_NPZ")
+    if named:
+        path = Path(os.path.expanduser(named)).absolute()
+        try:
+            return Mnist("MNIST", **_read_arrays(path, MNIST_SHA256))
+        except _UnusableError as problem:
+            raise MnistError(
+                f"MNIST_NPZ names {path}, which cannot be used: it {problem}. Set MNIST_NPZ to "
+                f"the full path of an intact mnist.npz (for example from {MNIST_URL}), or unset "
+                "it, and restart the kernel."
+            ) from None
+    if offline_is_chosen():
         return _load_offline_digits()
 
-    cached = _keras_cache()
-    bad_cache = ""
+    keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
+    cached = Path(os.path.expanduser(keras_home), "datasets", "mnist.npz")
+    if os.path.exists(cached):
+        try:
+            return Mnist("MNIST", **_read_arrays(cached, MNIST_SHA256))
+        except _UnusableError as problem:
+            print(f"MNIST is downloaded anew, because {cached} cannot be used: it {problem}.")
     try:
-        return Mnist("MNIST", **_read_arrays(cached, MNIST_SHA256))
-    except FileNotFoundError:
-        pass
-    except _UnusableError as problem:
-        bad_cache = f"{cached} cannot be used (it {problem})"
-    try:
-        arrays = _download(cached)
-    except _UnusableError as problem:
-        reasons = f"{bad_cache}; " if bad_cache else ""
+        return Mnist("MNIST", **_download(cached))
+    except DownloadError as problem:
         print(
-            f"These are the offline digits, not MNIST: {reasons}the download failed "
-            f"({problem}). To get MNIST, run this again with a network connection, or set "
-            "MNIST_NPZ to the path of an mnist.npz before starting Jupyter."
+            f"These are the offline digits, not MNIST: the download failed, because {problem}. "
+            "To get MNIST, run this again with a network connection, or set MNIST_NPZ to the "
+            "path of an mnist.npz before starting Jupyter."
         )
-        return _load_offline_digits()
-    if bad_cache:
-        print(f"MNIST was downloaded anew: {bad_cache}.")
-    return Mnist("MNIST", **arrays)
+    return _load_offline_digits()
 
 
-def _load_named_file(path: Path) -> Mnist:
-    try:
-        return Mnist("MNIST", **_read_arrays(path, MNIST_SHA256))
-    except FileNotFoundError:
-        problem = "does not exist"
-    except _UnusableError as error:
-        problem = str(error)
-    # Raised here rather than above, so that the reader sees this error alone.
+def offline_is_chosen() -> bool:
+    """Whether MNIST_OFFLINE asks for the offline digits.
+
+    Raises MnistError if it is neither 1, true, yes or on, nor 0, false, no, off or empty.
+    """
+    word = os.environ.get("MNIST_OFFLINE", "").strip()
+    if word.lower() in ("1", "true", "yes", "on"):
+        return True
+    if word.lower() in ("0", "false", "no", "off", ""):
+        return False
     raise MnistError(
-        f"MNIST_NPZ names {path}, which cannot be used: it {problem}. Set MNIST_NPZ to the "
-        f"full path of an intact mnist.npz (for example from {MNIST_URL}), or unset it and "
-        "restart the kernel."
+        f"MNIST_OFFLINE is {in_one_line(word)!r}, which means neither yes nor no. Set it to 1 "
+        "for the offline digits or to 0 for MNIST, and restart the kernel."
     )
 
 
-def _keras_cache() -> Path:
-    home = os.environ.get("KERAS_HOME") or "~/.keras"
-    return Path(os.path.expanduser(home), "datasets", "mnist.npz")
+def _read_arrays(file: Path | BinaryIO, sha256: dict[str, str]) -> dict[str, np.ndarray]:
+    """The four arrays of an npz file, checked: the zip's CRC-32, shapes, uint8, `sha256`.
 
-
-def _read_arrays(path: Path, sha256: dict[str, str] | None) -> dict[str, np.ndarray]:
-    """The four arrays of an npz file, checked: shapes, uint8, labels, SHA-256.
-
-    With `sha256=None` the file itself says its arrays' checksums. Nothing is unpickled.
-    Raises FileNotFoundError, or _UnusableError for anything else that is wrong.
+    Nothing is unpickled. Raises _UnusableError, whatever is wrong.
     """
     try:
-        if not path.is_file():
-            if not path.exists():
-                raise FileNotFoundError(path)
-            raise _UnusableError("is not a file" if not path.is_dir() else "is a folder")
-        with path.open("rb") as file:
-            start = file.read(len(ZIP_MAGIC))
-        if start != ZIP_MAGIC:
-            raise _UnusableError("is not an npz file" if start else "is empty")
-        with np.load(path, allow_pickle=False) as archive:
+        if isinstance(file, Path) and not file.is_file():  # a pipe would be waited for
+            raise _UnusableError("is not a file" if file.exists() else "does not exist")
+        with zipfile.ZipFile(file) as archive:  # an npz file is a zip archive
             arrays = {name: _read_array(archive, name) for name in SHAPES}
-            if sha256 is None:
-                sha256 = dict(zip(SHAPES, archive["sha256"].tolist(), strict=True))
-    except (FileNotFoundError, _UnusableError):
+        for name, checksum in sha256.items():
+            if hashlib.sha256(arrays[name]).hexdigest() != checksum:
+                raise ValueError(f"{name} has other contents")
+    except _UnusableError:
         raise
-    except zipfile.BadZipFile as error:
-        raise _UnusableError("is damaged or cut short") from error
     except OSError as error:
-        raise _UnusableError(f"cannot be read: {error.strerror or error}") from error
+        raise _UnusableError(f"cannot be read ({in_one_line(error)})") from error
     except Exception as error:  # a damaged archive can raise nearly anything
-        raise _UnusableError(f"is damaged: {_in_one_line(error)}") from error
-    for name, array in arrays.items():
-        if hashlib.sha256(array).hexdigest() != sha256[name]:
-            raise _UnusableError(
-                f"has an array {name} of the right shape and type, but with other contents"
-            )
+        raise _UnusableError(f"does not hold MNIST ({in_one_line(error)})") from error
     return arrays
 
 
-def _read_array(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    member = f"{name}.npy"
-    shape = SHAPES[name]
-    if member not in archive.zip.namelist():
-        raise _UnusableError(f"holds no array {name}")
+def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    member = archive.getinfo(f"{name}.npy")
+    wanted = f"{SHAPES[name]} uint8"
     # Before anything is unpacked: a small file can claim to hold terabytes.
-    if archive.zip.getinfo(member).file_size > np.prod(shape) + 10_000:
-        raise _UnusableError(f"has an array {name} that is larger than {shape} uint8")
-    try:
-        array = archive[name]
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise _UnusableError(
-                f"holds pickled Python objects as {name}, which are never loaded: they could "
-                "run any code"
-            ) from None
-        raise
-    found = f"{getattr(array, 'shape', '')} {getattr(array, 'dtype', 'no array')}".strip()
-    if found != f"{shape} uint8":
-        raise _UnusableError(f"has as {name} {found}, where MNIST has {shape} uint8")
-    if name.startswith("y") and array.max() > 9:
-        raise _UnusableError(f"has labels above 9 in {name}")
+    if member.file_size > np.prod(SHAPES[name]) + 10_000:
+        raise ValueError(f"{name} is larger than {wanted}")
+    with archive.open(member) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    if f"{array.shape} {array.dtype}" != wanted:
+        raise ValueError(f"{name} is {array.shape} {array.dtype} instead of {wanted}")
     return np.ascontiguousarray(array)
 
 
 def _download(cached: Path) -> dict[str, np.ndarray]:
-    """Download MNIST with Keras, check it and keep it as `cached`.
+    """Download MNIST, check it and keep it as `cached`, where Keras finds it, too.
 
-    Raises _UnusableError, and then leaves nothing behind.
+    Raises DownloadError, and then leaves nothing behind.
     """
-    _ask_server()
-    with tempfile.TemporaryDirectory(prefix="mnist-download-") as folder:
-        # Keras would write straight to its cache, where several kernels that start at once
-        # can meet, and waits for ever if the connection stalls.
-        time_limit = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(STALL_SECONDS)
-        try:
-            from .keras_quietly import keras
-
-            downloaded = Path(keras.utils.get_file("mnist.npz", origin=MNIST_URL, cache_dir=folder))
-        except Exception as error:  # what Keras raises for a failed download is no more exact
-            print()  # ends the line of the unfinished progress bar
-            raise _UnusableError(_in_one_line(error)) from error
-        finally:
-            socket.setdefaulttimeout(time_limit)
-        try:
-            arrays = _read_arrays(downloaded, MNIST_SHA256)
-        except _UnusableError as problem:
-            raise _UnusableError(f"what the server sent {problem}") from problem
-        _keep(cached, lambda part: shutil.copyfile(downloaded, part))
-    return arrays
-
-
-def _ask_server() -> None:
-    """Raise _UnusableError unless the server soon sends the beginning of an npz file.
-
-    Spares the import of TensorFlow where there is no network, and limits what no socket
-    time limit covers: the look-up of a name, and one attempt for each of many addresses.
-    """
-    answers = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            with urllib.request.urlopen(MNIST_URL, timeout=STALL_SECONDS) as response:
-                answers.put(response.read(65536))
-        except Exception as error:
-            # What urllib wraps around a failed connection says nothing more.
-            answers.put(error.reason if type(error) is URLError else error)
-
-    # A daemon thread may hang in the look-up of a name without keeping the kernel from ending.
-    threading.Thread(target=ask, daemon=True).start()
+    content = receive(MNIST_URL)
     try:
-        answer = answers.get(timeout=ANSWER_SECONDS)
-    except queue.Empty:
-        raise _UnusableError("the server does not answer") from None
-    if not isinstance(answer, bytes):
-        raise _UnusableError(_in_one_line(answer))
-    if not answer.startswith(ZIP_MAGIC):
-        raise _UnusableError("the server sent something other than an npz file")
+        arrays = _read_arrays(content, MNIST_SHA256)
+    except _UnusableError as problem:
+        raise DownloadError(f"what the server sent {problem}") from problem
+    _keep(cached, lambda part: part.write_bytes(content.getbuffer()))
+    return arrays
 
 
 def _load_offline_digits() -> Mnist:
@@ -247,15 +185,14 @@ def _load_offline_digits() -> Mnist:
     version = hashlib.sha256(recipe).hexdigest()[:12]
     cached = user_cache_path("mnist-tutorial") / f"offline-digits-{version}.npz"
     try:
-        return Mnist("offline digits", **_read_arrays(cached, sha256=None))
-    except (FileNotFoundError, _UnusableError):
+        return Mnist("offline digits", **_read_arrays(cached, sha256={}))
+    except _UnusableError:
         pass  # makes no difference: they are made from what is installed
 
     from .offline_digits import make_offline_digits  # here, because it imports scikit-learn
 
     arrays = dict(zip(SHAPES, make_offline_digits(), strict=True))
-    sha256 = [hashlib.sha256(array).hexdigest() for array in arrays.values()]
-    _keep(cached, lambda part: np.savez(part, sha256=sha256, **arrays))
+    _keep(cached, lambda part: np.savez(part, **arrays))
     return Mnist("offline digits", **arrays)
 
 
@@ -264,11 +201,6 @@ def _keep(path: Path, writer: Callable[[Path], object]) -> None:
         write_atomically(path, writer)
     except OSError as error:
         print(
-            f"Nothing could be kept in {path.parent} ({error.strerror or error}): the data is "
+            f"Nothing could be kept in {path.parent} ({in_one_line(error)}): the data is "
             "in memory and will be fetched or made again next time."
         )
-
-
-def _in_one_line(error: object) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + " …"

@@ -13,9 +13,9 @@ import psutil
 def artifacts_folder() -> Path:
     """Where trained networks are kept: `artifacts/` of the checkout, or MNIST_ARTIFACTS."""
     named = os.environ.get("MNIST_ARTIFACTS")
-    return (
-        Path(named).expanduser() if named else Path(__file__).resolve().parent.parent / "artifacts"
-    )
+    if named:
+        return Path(os.path.expanduser(named))
+    return Path(__file__).resolve().parent.parent / "artifacts"
 
 
 def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) -> None:

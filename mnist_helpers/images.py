@@ -113,6 +113,23 @@ def prepare_strokes(strokes: list, centered: bool = True) -> np.ndarray:
     return np.asarray(Image.fromarray(canvas).reduce(OVERSAMPLING))
 
 
+def preparation_steps(strokes: list) -> dict[str, np.ndarray]:
+    """The four pictures on the way from a drawing to an MNIST-like image, by name, all uint8.
+
+    In this order: the pad as drawn, (28, 28); the ink cropped, at most (200, 200); that fitted,
+    at most (20, 20); and that centred, (28, 28). The first and the last are what
+    `prepare_strokes` gives without and with centring. Raises ValueError as it does.
+    """
+    cropped = crop_to_ink(draw_strokes(strokes))
+    fitted = fit_in_box(cropped)
+    return {
+        "as drawn": prepare_strokes(strokes, centered=False),
+        "cropped": cropped,
+        f"fitted into {BOX} × {BOX}": fitted,
+        f"centred in {SIDE} × {SIDE}": place_by_mass(fitted),
+    }
+
+
 def prepare_picture(array: np.ndarray) -> np.ndarray:
     """Turn a picture of one handwritten digit into an MNIST-like image, (28, 28) uint8.
 

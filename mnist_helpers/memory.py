@@ -1,9 +1,19 @@
-"""Give back the memory of networks that are no longer used."""
+"""Keep TensorFlow's memory small: few pools, and none kept for networks that are gone."""
 
 import ctypes
 import gc
+import os
+from collections.abc import Callable
 
-from .keras_quietly import keras
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
+
+def limit_memory_pools() -> None:
+    """Let malloc have one pool of memory for each core, where glibc's threads get eight.
+
+    Each pool keeps what was freed in it, and TensorFlow starts many threads.
+    """
+    _libc_function("mallopt")(M_ARENA_MAX, os.cpu_count() or 1)
 
 
 def forget_networks() -> None:
@@ -16,6 +26,8 @@ def forget_networks() -> None:
     """
     from tensorflow.python.framework import ops
 
+    from .keras_setup import keras
+
     keras.backend.clear_session()
     # Not a public name: without it there is nothing to free.
     entries = getattr(ops.gradient_registry, "_registry", {})
@@ -23,6 +35,12 @@ def forget_networks() -> None:
         del entries[name]
     gc.collect()
     # glibc keeps freed memory for later, some for each of TensorFlow's threads.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim:
-        trim(0)
+    _libc_function("malloc_trim")(0)
+
+
+def _libc_function(name: str) -> Callable[..., object]:
+    """A function of the C library, or one that does nothing where there is none of that name."""
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (AttributeError, OSError, TypeError):  # not glibc; Windows
+        return lambda *arguments: None

@@ -5,7 +5,7 @@ probabilities of the ten digits, shape (batch, 10), float32. Scaling, flattening
 channel axis are layers of the model, so nothing can be forgotten at prediction time.
 """
 
-from .keras_quietly import keras
+from .keras_setup import keras
 
 layers = keras.layers
 

@@ -1,9 +1,47 @@
 // The browser's half of DrawingPad (pad.py): draws, sends finished strokes, shows answers.
+// Its parts take the model (anywidget's, or any object with its methods) and give a node to
+// show, and a function that stops them following the model.
 
 const SVG = "http://www.w3.org/2000/svg";
 const KEY_STEP = 0.03; // of the pad's side, for drawing by keyboard
 const SMALLEST_MOVE = 0.004; // shorter moves add points but no shape
 const PATIENCE_MS = 4000;
+const KEYBOARD = "keyboard"; // holds the pen, as a pointer does by its number
+
+function render({ model, el }) {
+  const message = messageLine(model);
+  const send = (name, value) => {
+    model.set(name, value);
+    // The switch changes nothing on an empty pad: no answer would come.
+    if (name === "strokes" || model.get("strokes").length > 0) message.waitForAnswer();
+    model.save_changes();
+  };
+  const parts = [
+    drawingSurface(model, send),
+    editButtons(model, send),
+    centeringSwitch(model, send),
+    savingRow(model),
+    message,
+  ];
+  const answer = answerView(model);
+
+  const left = element("div", "mnist-pad-left");
+  left.append(...parts.map((part) => part.node));
+  const root = element("div", "mnist-pad");
+  root.style.setProperty("--pad-pen", model.get("pen"));
+  root.append(left, answer.node);
+  el.append(root);
+  return () => {
+    for (const part of [...parts, answer]) part.stop();
+  };
+}
+
+// Calls `show` now and whenever the value changes; gives a function that ends this.
+function follow(model, name, show) {
+  model.on(`change:${name}`, show);
+  show();
+  return () => model.off(`change:${name}`, show);
+}
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -12,283 +50,293 @@ function element(tag, className, text) {
   return node;
 }
 
+function svgElement(tag, attributes) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
 function button(text, onClick) {
   const node = element("button", "mnist-pad-button", text);
   node.type = "button";
   node.addEventListener("click", onClick);
+  keepKeys(node);
   return node;
 }
+
+// JupyterLab's one-key shortcuts (D D deletes a cell) must not act on keys meant for the pad.
+// It looks for this on the focused element itself first.
+function keepKeys(node) {
+  node.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
+// --- the drawing surface -------------------------------------------------------------------
 
 // Strokes are lists of [x, y] from 0 to 1; the SVG uses the same units.
+function drawingSurface(model, send) {
+  const node = svgElement("svg", {
+    viewBox: "0 0 1 1",
+    class: "mnist-pad-surface",
+    tabindex: "0",
+    role: "application",
+    "aria-label": "Drawing pad. Arrow keys move the pen, Space puts it down and lifts it.",
+  });
+  keepKeys(node);
+  const ink = svgElement("g", {});
+  const cursor = svgElement("circle", { class: "mnist-pad-cursor", r: "0.05" });
+  node.append(ink, cursor);
+
+  const pen = {
+    holder: null, // who draws: a pointer's number, KEYBOARD, or nobody
+    stroke: null, // what was drawn since the pen is down
+    putDown(holder, point) {
+      pen.holder = holder;
+      pen.stroke = [point];
+      ink.append(line(pen.stroke));
+    },
+    move([x, y]) {
+      const [lastX, lastY] = pen.stroke.at(-1);
+      if (Math.hypot(x - lastX, y - lastY) < SMALLEST_MOVE) return;
+      pen.stroke.push([x, y]);
+      ink.lastChild.replaceWith(line(pen.stroke));
+    },
+    lift() {
+      const strokes = [...model.get("strokes"), pen.stroke];
+      pen.holder = null;
+      pen.stroke = null;
+      cursor.classList.remove("down");
+      send("strokes", strokes);
+    },
+  };
+  drawByPointer(node, cursor, pen);
+  drawByKeyboard(node, cursor, pen);
+
+  const stop = follow(model, "strokes", () => {
+    ink.replaceChildren(...model.get("strokes").map(line));
+    if (pen.stroke) ink.append(line(pen.stroke));
+  });
+  return { node, stop };
+}
+
 function line(points) {
-  const node = document.createElementNS(SVG, "polyline");
   // A single point is repeated: a line needs two for its round caps to show.
   const all = points.length === 1 ? [points[0], points[0]] : points;
-  node.setAttribute("points", all.map((p) => p.join(",")).join(" "));
-  return node;
+  return svgElement("polyline", { points: all.map((point) => point.join(",")).join(" ") });
 }
 
-function picture({ name, width, height, pixels }) {
-  const figure = element("figure", "mnist-pad-picture");
-  const canvas = element("canvas", "mnist-pad-pixels");
-  canvas.width = width;
-  canvas.height = height;
-  // Everything is shown at the scale of 28 × 28, except the larger crop.
-  const shown = Math.max(width, height) > 28 ? 54 / Math.max(width, height) : 2.7;
-  canvas.style.width = `${width * shown}px`;
-  canvas.style.height = `${height * shown}px`;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `${name}, ${width} by ${height} pixels`);
-  const bytes = atob(pixels);
-  const context = canvas.getContext("2d");
-  const data = context.createImageData(width, height);
-  for (let i = 0; i < bytes.length; i++) {
-    const grey = bytes.charCodeAt(i);
-    data.data.set([grey, grey, grey, 255], 4 * i);
-  }
-  context.putImageData(data, 0, 0);
-  const frame = element("div", "mnist-pad-frame");
-  frame.append(canvas);
-  // "20 × 20" is not broken across lines.
-  figure.append(frame, element("figcaption", "", name.replaceAll(" × ", "\u00a0×\u00a0")));
-  return figure;
+// The nearest point on the pad, in few decimals.
+function onPad(x, y) {
+  return [x, y].map((value) => Math.round(1e4 * Math.min(1, Math.max(0, value))) / 1e4);
 }
 
-function bars({ name, probabilities }) {
-  const best = probabilities.indexOf(Math.max(...probabilities));
-  const percent = Math.round(100 * probabilities[best]);
-  const group = element("div", "mnist-pad-network");
-  group.dataset.network = name;
-  group.dataset.digit = best;
-  group.append(element("div", "mnist-pad-verdict", `${name}: ${best} (${percent} %)`));
-  const chart = element("div", "mnist-pad-bars");
-  chart.setAttribute("role", "img");
-  const values = probabilities.map((p, digit) => `${digit}: ${Math.round(100 * p)} %`);
-  chart.setAttribute("aria-label", `Probabilities of the ${name}. ${values.join(", ")}`);
-  probabilities.forEach((probability, digit) => {
-    const column = element("div", digit === best ? "mnist-pad-bar best" : "mnist-pad-bar");
-    column.title = values[digit];
-    const space = element("div", "mnist-pad-bar-space");
-    const bar = element("div", "mnist-pad-bar-fill");
-    bar.style.height = `${100 * probability}%`;
-    space.append(bar);
-    column.append(space, element("div", "", String(digit)));
-    chart.append(column);
-  });
-  group.append(chart);
-  return group;
-}
-
-function render({ model, el }) {
-  const root = element("div", "mnist-pad");
-
-  const surface = document.createElementNS(SVG, "svg");
-  surface.setAttribute("viewBox", "0 0 1 1");
-  surface.setAttribute("class", "mnist-pad-surface");
-  surface.setAttribute("tabindex", "0");
-  surface.setAttribute("role", "application");
-  surface.setAttribute(
-    "aria-label",
-    "Drawing pad. Arrow keys move the pen, Space puts it down and lifts it.",
-  );
-  const ink = document.createElementNS(SVG, "g");
-  const cursor = document.createElementNS(SVG, "circle");
-  cursor.setAttribute("class", "mnist-pad-cursor");
-  cursor.setAttribute("r", "0.05");
-  surface.append(ink, cursor);
-
-  const undo = button("Undo", () => send(model.get("strokes").slice(0, -1)));
-  const clear = button("Clear", () => send([]));
-  const centering = element("input", "");
-  centering.type = "checkbox";
-  const switchLabel = element("label", "mnist-pad-switch");
-  switchLabel.append(centering, " centre and scale as MNIST did");
-  const label = element("select", "mnist-pad-label");
-  label.setAttribute("aria-label", "The digit that you drew");
-  label.append(new Option("this is a …", ""));
-  for (let digit = 0; digit < 10; digit++) label.append(new Option(`this is a ${digit}`, digit));
-  const save = button("Save", () => model.send({ save: Number(label.value) }));
-  const message = element("div", "mnist-pad-message");
-  message.setAttribute("role", "status");
-  const answer = element("div", "mnist-pad-answer");
-  answer.setAttribute("aria-live", "polite");
-
-  // JupyterLab's one-key shortcuts (D D deletes a cell) must not act on keys meant for the pad.
-  // It looks for this on the focused element itself first.
-  for (const focusable of [surface, undo, clear, centering, label, save]) {
-    focusable.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
-
-  const editing = element("div", "mnist-pad-row");
-  editing.append(undo, clear);
-  const saving = element("div", "mnist-pad-row");
-  saving.append(label, save);
-  const left = element("div", "mnist-pad-left");
-  left.append(surface, editing, switchLabel, saving, message);
-  root.append(left, answer);
-  el.append(root);
-
-  let current = null; // the stroke being drawn
-  let pointer = null; // the finger, pen or mouse that draws it
-  let penDown = false; // drawing by keyboard
-  let pen = [0.5, 0.2];
-  let timer = null;
-
-  function send(strokes) {
-    model.set("strokes", strokes);
-    waitForAnswer();
-    model.save_changes();
-  }
-
-  function waitForAnswer() {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      message.textContent = "No answer yet: the kernel is busy, or it has to be restarted.";
-    }, PATIENCE_MS);
-  }
-
-  function showStrokes() {
-    const strokes = model.get("strokes");
-    ink.replaceChildren(...strokes.map(line));
-    if (current) ink.append(line(current));
-    undo.disabled = clear.disabled = strokes.length === 0;
-    showSaving();
-  }
-
-  function showSaving() {
-    save.disabled = model.get("strokes").length === 0 || label.value === "";
-  }
-
-  function showAnswer() {
-    clearTimeout(timer);
-    message.textContent = "";
-    const { hint, strokes, centered, steps, seen, networks } = model.get("answer");
-    answer.dataset.strokes = hint ? 0 : strokes;
-    answer.dataset.centered = centered;
-    if (hint) {
-      answer.replaceChildren(element("p", "mnist-pad-hint", hint));
-      return;
-    }
-    const way = element("div", "mnist-pad-steps");
-    way.append(...(centered ? steps : [seen]).map(picture));
-    answer.replaceChildren(way, ...networks.map(bars));
-  }
-
-  function showSwitch() {
-    centering.checked = model.get("centered");
-  }
-
-  function showMessage() {
-    message.textContent = model.get("message");
-  }
-
-  function finish() {
-    if (!current) return;
-    const strokes = [...model.get("strokes"), current];
-    current = null;
-    pointer = null;
-    penDown = false;
-    cursor.classList.remove("down");
-    send(strokes);
-  }
-
-  function position(event) {
+function drawByPointer(surface, cursor, pen) {
+  const position = (event) => {
     const box = surface.getBoundingClientRect();
-    const inside = (value) => Math.round(1e4 * Math.min(1, Math.max(0, value))) / 1e4;
-    return [
-      inside((event.clientX - box.left) / box.width),
-      inside((event.clientY - box.top) / box.height),
-    ];
-  }
-
-  function extend(point) {
-    const last = current[current.length - 1];
-    if (Math.hypot(point[0] - last[0], point[1] - last[1]) < SMALLEST_MOVE) return;
-    current.push(point);
-    ink.lastChild.replaceWith(line(current));
-  }
-
+    return onPad((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  };
   surface.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || pointer !== null) return;
-    finish(); // a stroke begun by keyboard
+    const taken = pen.holder !== null && pen.holder !== KEYBOARD;
+    if (event.button !== 0 || taken) return;
+    if (pen.holder === KEYBOARD) pen.lift();
     event.preventDefault();
     cursor.classList.remove("shown");
     surface.focus({ preventScroll: true });
     surface.setPointerCapture(event.pointerId);
-    pointer = event.pointerId;
-    current = [position(event)];
-    ink.append(line(current));
+    pen.putDown(event.pointerId, position(event));
   });
   surface.addEventListener("pointermove", (event) => {
-    if (event.pointerId !== pointer) return;
+    if (event.pointerId !== pen.holder) return;
     // All positions since the last frame: fast strokes stay round.
-    for (const part of event.getCoalescedEvents?.() ?? [event]) extend(position(part));
+    for (const part of event.getCoalescedEvents?.() ?? [event]) pen.move(position(part));
   });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
     surface.addEventListener(end, (event) => {
-      if (event.pointerId === pointer) finish();
+      if (event.pointerId === pen.holder) pen.lift();
     });
   }
+}
 
+function drawByKeyboard(surface, cursor, pen) {
   const arrows = {
     ArrowLeft: [-KEY_STEP, 0],
     ArrowRight: [KEY_STEP, 0],
     ArrowUp: [0, -KEY_STEP],
     ArrowDown: [0, KEY_STEP],
   };
-  function showPen() {
-    cursor.setAttribute("cx", pen[0]);
-    cursor.setAttribute("cy", pen[1]);
-    cursor.classList.toggle("down", penDown);
-  }
+  let [x, y] = [0.5, 0.2];
+  const showCursor = () => {
+    cursor.setAttribute("cx", x);
+    cursor.setAttribute("cy", y);
+    cursor.classList.toggle("down", pen.holder === KEYBOARD);
+  };
   surface.addEventListener("keydown", (event) => {
-    if (pointer !== null) return;
+    if (pen.holder !== null && pen.holder !== KEYBOARD) return;
     const move = arrows[event.key];
     if (move) {
-      pen = pen.map((value, i) => Math.min(1, Math.max(0, Math.round(1e4 * (value + move[i])) / 1e4)));
-      if (penDown) extend(pen);
-    } else if (event.key === " " && penDown) {
-      finish();
-    } else if (event.key === " ") {
-      penDown = true;
-      current = [pen];
-      ink.append(line(current));
-    } else {
+      [x, y] = onPad(x + move[0], y + move[1]);
+      if (pen.holder === KEYBOARD) pen.move([x, y]);
+    } else if (event.key !== " ") {
       return;
+    } else if (pen.holder === KEYBOARD) {
+      pen.lift();
+    } else {
+      pen.putDown(KEYBOARD, [x, y]);
     }
     event.preventDefault();
     event.stopPropagation();
-    showPen();
+    showCursor();
   });
   // Also the Tab that leads here: whoever comes by keyboard sees where the pen is.
   surface.addEventListener("keyup", () => cursor.classList.add("shown"));
   surface.addEventListener("blur", () => {
     cursor.classList.remove("shown");
-    if (penDown) finish();
+    if (pen.holder === KEYBOARD) pen.lift();
   });
+  showCursor();
+}
 
-  label.addEventListener("change", showSaving);
-  centering.addEventListener("change", () => {
-    model.set("centered", centering.checked);
-    if (model.get("strokes").length > 0) waitForAnswer();
-    model.save_changes();
+// --- the controls --------------------------------------------------------------------------
+
+function editButtons(model, send) {
+  const undo = button("Undo", () => send("strokes", model.get("strokes").slice(0, -1)));
+  const clear = button("Clear", () => send("strokes", []));
+  const node = element("div", "mnist-pad-row");
+  node.append(undo, clear);
+  const stop = follow(model, "strokes", () => {
+    undo.disabled = clear.disabled = model.get("strokes").length === 0;
   });
+  return { node, stop };
+}
 
-  const listeners = {
-    "change:strokes": showStrokes,
-    "change:answer": showAnswer,
-    "change:centered": showSwitch,
-    "change:message": showMessage,
+function centeringSwitch(model, send) {
+  const box = element("input", "");
+  box.type = "checkbox";
+  box.addEventListener("change", () => send("centered", box.checked));
+  keepKeys(box);
+  const node = element("label", "mnist-pad-switch");
+  node.append(box, " centre and scale as MNIST did");
+  const stop = follow(model, "centered", () => {
+    box.checked = model.get("centered");
+  });
+  return { node, stop };
+}
+
+function savingRow(model) {
+  const label = element("select", "mnist-pad-label");
+  label.setAttribute("aria-label", "The digit that you drew");
+  label.append(new Option("this is a …", ""));
+  for (let digit = 0; digit < 10; digit++) label.append(new Option(`this is a ${digit}`, digit));
+  keepKeys(label);
+  const save = button("Save", () => model.send({ save: Number(label.value) }));
+  const node = element("div", "mnist-pad-row");
+  node.append(label, save);
+  const show = () => {
+    save.disabled = model.get("strokes").length === 0 || label.value === "";
   };
-  for (const [name, listener] of Object.entries(listeners)) {
-    model.on(name, listener);
-    listener();
-  }
-  showPen();
-  return () => {
+  label.addEventListener("change", show);
+  return { node, stop: follow(model, "strokes", show) };
+}
+
+// What became of the saving, or that the kernel does not answer.
+function messageLine(model) {
+  const node = element("div", "mnist-pad-message");
+  node.setAttribute("role", "status");
+  let timer = null;
+  const waitForAnswer = () => {
     clearTimeout(timer);
-    for (const [name, listener] of Object.entries(listeners)) model.off(name, listener);
+    timer = setTimeout(() => {
+      node.textContent = "No answer yet: the kernel is busy, or it has to be restarted.";
+    }, PATIENCE_MS);
   };
+  const stopAnswer = follow(model, "answer", () => {
+    clearTimeout(timer);
+    node.textContent = "";
+  });
+  const stopMessage = follow(model, "message", () => {
+    node.textContent = model.get("message");
+  });
+  const stop = () => {
+    clearTimeout(timer);
+    stopAnswer();
+    stopMessage();
+  };
+  return { node, stop, waitForAnswer };
+}
+
+// --- the answer ----------------------------------------------------------------------------
+
+function answerView(model) {
+  const node = element("div", "mnist-pad-answer");
+  node.setAttribute("aria-live", "polite");
+  const stop = follow(model, "answer", () => {
+    const { hint, strokes, centered, pictures, networks } = model.get("answer");
+    node.dataset.strokes = hint ? 0 : strokes;
+    node.dataset.centered = centered;
+    if (hint) {
+      node.replaceChildren(element("p", "mnist-pad-hint", hint));
+      return;
+    }
+    const way = element("div", "mnist-pad-steps");
+    way.append(...pictures.map(pictureView));
+    node.replaceChildren(way, ...networks.map(networkView));
+  });
+  return { node, stop };
+}
+
+function pictureView({ name, width, height, scale, pixels }) {
+  const canvas = element("canvas", "mnist-pad-pixels");
+  canvas.width = width;
+  canvas.height = height;
+  canvas.style.width = `calc(${width * scale} * var(--pad-pixel))`;
+  canvas.style.height = `calc(${height * scale} * var(--pad-pixel))`;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `${name}, ${width} by ${height} pixels`);
+  paint(canvas, atob(pixels));
+  const frame = element("div", "mnist-pad-frame");
+  frame.append(canvas);
+  const figure = element("figure", "mnist-pad-picture");
+  // "20 × 20" is not broken across lines.
+  figure.append(frame, element("figcaption", "", name.replaceAll(" × ", "\u00a0×\u00a0")));
+  return figure;
+}
+
+// `bytes` holds one grey value for each pixel, row by row.
+function paint(canvas, bytes) {
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(canvas.width, canvas.height);
+  for (let i = 0; i < bytes.length; i++) {
+    const grey = bytes.charCodeAt(i);
+    image.data.set([grey, grey, grey, 255], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function networkView({ name, probabilities }) {
+  const best = probabilities.indexOf(Math.max(...probabilities));
+  const values = probabilities.map((p, digit) => `${digit}: ${Math.round(100 * p)} %`);
+  const chart = element("div", "mnist-pad-bars");
+  chart.setAttribute("role", "img");
+  chart.setAttribute("aria-label", `Probabilities of the ${name}. ${values.join(", ")}`);
+  chart.append(
+    ...probabilities.map((p, digit) => barView(digit, p, values[digit], digit === best)),
+  );
+  const percent = Math.round(100 * probabilities[best]);
+  const node = element("div", "mnist-pad-network");
+  node.dataset.network = name;
+  node.dataset.digit = best;
+  node.append(element("div", "mnist-pad-verdict", `${name}: ${best} (${percent} %)`), chart);
+  return node;
+}
+
+function barView(digit, probability, title, isBest) {
+  const bar = element("div", "mnist-pad-bar-fill");
+  bar.style.height = `${100 * probability}%`;
+  const space = element("div", "mnist-pad-bar-space");
+  space.append(bar);
+  const column = element("div", isBest ? "mnist-pad-bar best" : "mnist-pad-bar");
+  column.title = title;
+  column.append(space, element("div", "", String(digit)));
+  return column;
 }
 
 export default { render };

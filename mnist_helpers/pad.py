@@ -13,7 +13,7 @@ import traitlets
 from IPython.display import display
 
 from .files import artifacts_folder, write_atomically
-from .images import center_in_box, crop_to_ink, draw_strokes, fit_in_box, prepare_strokes
+from .images import BOX, PEN, SIDE, preparation_steps, prepare_strokes
 
 EMPTY_HINT = "Draw a digit from 0 to 9, large, with one or more strokes."
 
@@ -25,18 +25,18 @@ PICTURE_TEXT = (
 
 
 def collection_path() -> Path:
-    """Where the learner's own digits are kept."""
+    """The file of the learner's own digits, `my_digits.npz`; it need not exist."""
     return artifacts_folder() / "my_digits.npz"
 
 
 def load_collection(path: Path) -> dict[str, np.ndarray]:
     """The saved digits: "centered" and "as_drawn", uint8 (n, 28, 28), and "labels", uint8 (n,).
 
-    Gives arrays of length 0 where nothing was saved yet. Raises ValueError if the file is not
-    a collection.
+    Gives arrays of length 0 where nothing was saved yet. Raises ValueError if the file cannot
+    be read or is not a collection.
     """
     if not path.exists():
-        empty = np.zeros((0, 28, 28), np.uint8)
+        empty = np.zeros((0, SIDE, SIDE), np.uint8)
         return {"centered": empty, "as_drawn": empty, "labels": np.zeros(0, np.uint8)}
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -44,7 +44,7 @@ def load_collection(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
         raise ValueError(f"{path.name} cannot be read: rename or delete it") from error
     count = len(digits["labels"]) if digits["labels"].ndim == 1 else -1
-    shapes_fit = all(digits[name].shape == (count, 28, 28) for name in ("centered", "as_drawn"))
+    shapes_fit = all(digits[name].shape == (count, SIDE, SIDE) for name in ("centered", "as_drawn"))
     if not shapes_fit or any(array.dtype != np.uint8 for array in digits.values()):
         raise ValueError(f"{path.name} is not a collection of digits: rename or delete it")
     return digits
@@ -53,16 +53,14 @@ def load_collection(path: Path) -> dict[str, np.ndarray]:
 def add_to_collection(path: Path, strokes: list, label: int) -> int:
     """Save a drawing with its label, both centred and as drawn; give the new count.
 
-    Raises ValueError for a label that is not 0 to 9, an empty drawing or a damaged file,
-    and OSError where the file cannot be written.
+    `strokes` is a drawing as `prepare_strokes` takes it. Raises ValueError for a label that is
+    no whole number from 0 to 9, an empty drawing or a damaged file, which stays as it is, and
+    OSError where the file cannot be written.
     """
     if isinstance(label, bool) or label not in range(10):
         raise ValueError(f"expected a label from 0 to 9, got {label!r}")
-    new = {
-        "centered": prepare_strokes(strokes),
-        "as_drawn": prepare_strokes(strokes, centered=False),
-        "labels": np.uint8(label),
-    }
+    as_drawn, _, _, centered = preparation_steps(strokes).values()
+    new = {"centered": centered, "as_drawn": as_drawn, "labels": np.uint8(label)}
     old = load_collection(path)
     digits = {name: np.concatenate([old[name], new[name][np.newaxis]]) for name in old}
 
@@ -73,20 +71,6 @@ def add_to_collection(path: Path, strokes: list, label: int) -> int:
 
     write_atomically(path, write)
     return len(digits["labels"])
-
-
-def preparation_steps(strokes: list) -> dict[str, np.ndarray]:
-    """The pictures on the way from a drawing to an MNIST-like image, by name, all uint8.
-
-    Raises ValueError as `prepare_strokes` does.
-    """
-    ink = crop_to_ink(draw_strokes(strokes))
-    return {
-        "as drawn": prepare_strokes(strokes, centered=False),
-        "cropped": ink,
-        "fitted into 20 × 20": fit_in_box(ink),
-        "centred in 28 × 28": center_in_box(ink),
-    }
 
 
 def show_picture_of_pad() -> None:
@@ -102,9 +86,14 @@ def show_picture_of_pad() -> None:
 class DrawingPad(anywidget.AnyWidget):
     """A pad to draw a digit on; the networks answer after each stroke.
 
-    `networks` maps the names to show to Keras networks that take (batch, 28, 28) and give
-    (batch, 10). `strokes` holds the drawing, as `prepare_strokes` takes it; setting it from
-    Python does what drawing does. `answer` holds what the pad shows.
+    `networks` maps the names to show to Keras networks that take uint8 (batch, 28, 28) and
+    give ten probabilities, (batch, 10); a network that takes another shape raises its own
+    ValueError here. `collection` is the file for saved digits, by default `collection_path()`.
+
+    `strokes` holds the drawing, as `prepare_strokes` takes it; setting it from Python does what
+    drawing does. `centered` says whether the networks get it centred. `answer` holds what the
+    pad shows: the pictures and the probabilities, or only a "hint" where the pad is empty or
+    the strokes are refused.
     """
 
     _esm = Path(__file__).with_name("pad.js")
@@ -114,13 +103,15 @@ class DrawingPad(anywidget.AnyWidget):
     centered = traitlets.Bool(True).tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
+    # The width of the pen, as a fraction of the pad's side.
+    pen = traitlets.Float(PEN / SIDE, read_only=True).tag(sync=True)
 
     def __init__(self, networks: dict, collection: Path | None = None):
         self._networks = networks
         self._collection = collection or collection_path()
         # The first call of a network builds its function: better now than after a stroke.
         for network in networks.values():
-            network.predict_on_batch(np.zeros((1, 28, 28), np.uint8))
+            network.predict_on_batch(np.zeros((1, SIDE, SIDE), np.uint8))
         super().__init__(answer={"hint": EMPTY_HINT})
         self.observe(self._answer, names=["strokes", "centered"])
         self.on_msg(self._on_message)
@@ -129,7 +120,7 @@ class DrawingPad(anywidget.AnyWidget):
         return "DrawingPad: needs a running kernel to draw on"
 
     def save(self, label: int) -> None:
-        """Add the drawing to the collection; `message` says how that went."""
+        """Add the drawing to the collection; `message` says how that went, errors too."""
         self.message = ""  # so that the same answer twice is a change twice
         try:
             count = add_to_collection(self._collection, self.strokes, label)
@@ -144,11 +135,15 @@ class DrawingPad(anywidget.AnyWidget):
 
     def _answer(self, _):
         try:
-            image = prepare_strokes(self.strokes, self.centered)
-            steps = preparation_steps(self.strokes)
+            if self.centered:
+                pictures = preparation_steps(self.strokes)
+            else:
+                drawing = prepare_strokes(self.strokes, centered=False)
+                pictures = {"what the networks see": drawing}
         except ValueError as error:
             self.answer = {"hint": EMPTY_HINT if not self.strokes else str(error)}
             return
+        *_, image = pictures.values()  # the last is for the networks
         networks = []
         for name, network in self._networks.items():
             probabilities = network.predict_on_batch(image[np.newaxis])[0]
@@ -157,13 +152,20 @@ class DrawingPad(anywidget.AnyWidget):
             # With these two the answer changes whenever the drawing or the switch does.
             "strokes": len(self.strokes),
             "centered": self.centered,
-            "steps": [_as_json(name, picture) for name, picture in steps.items()],
-            "seen": _as_json("what the networks see", image),
+            "pictures": [_as_json(name, picture) for name, picture in pictures.items()],
             "networks": networks,
         }
 
 
 def _as_json(name: str, picture: np.ndarray) -> dict:
     height, width = picture.shape
-    pixels = base64.b64encode(picture.tobytes()).decode()
-    return {"name": name, "height": height, "width": width, "pixels": pixels}
+    longer = max(height, width)
+    return {
+        "name": name,
+        "height": height,
+        "width": width,
+        # All are shown at the scale of 28 × 28, except the larger crop: it becomes as large as
+        # the box into which it is fitted.
+        "scale": 1 if longer <= SIDE else BOX / longer,
+        "pixels": base64.b64encode(picture.tobytes()).decode(),
+    }

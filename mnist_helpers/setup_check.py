@@ -1,9 +1,10 @@
 """Checks at the start of a notebook: the machine, the data, the parameters."""
 
-import math
+import inspect
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 from pathlib import Path
 
 import psutil
@@ -59,16 +60,22 @@ def free_memory_gb() -> float:
     return max(free, 0) / 1e9
 
 
-def check_number(name: str, value, low: float, high: float, whole: bool = True) -> None:
-    """Raise ValueError unless `low <= value <= high` and, if `whole`, value is an int."""
-    kind = "a whole number" if whole else "a number"
-    allowed = f"{kind} from {low:,} to {high:,}"
-    right_type = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not right_type or math.isnan(value) or not low <= value <= high:
-        raise ValueError(f"parameter {name} = {value!r}: must be {allowed}")
+def check_parameters(**ranges: tuple[int | str, int | str]) -> None:
+    """Check the parameters of a notebook: `check_parameters(epochs=(1, 200), …)`.
 
-
-def check_choice(name: str, value, choices: list) -> None:
-    """Raise ValueError unless value is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"parameter {name} = {value!r}: must be one of {choices}")
+    Each name is that of a variable in the cell that calls, and its range is the lowest and the
+    highest value allowed, or the name of another parameter that it may not go below or above.
+    Raises ValueError, with name, value and range, for the first that is no whole number in its
+    range.
+    """
+    values = inspect.currentframe().f_back.f_globals
+    for name, limits in ranges.items():
+        value = values[name]
+        low, high = (values[limit] if isinstance(limit, str) else limit for limit in limits)
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not is_whole or not low <= value <= high:
+            allowed = " to ".join(
+                f"{limit} = {values[limit]:,}" if isinstance(limit, str) else f"{limit:,}"
+                for limit in limits
+            )
+            raise ValueError(f"parameter {name} = {value!r}: must be a whole number from {allowed}")

@@ -28,11 +28,13 @@ async (path) => {
   const app = window.jupyterapp;
   const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
   await panel.context.ready;
-  await panel.sessionContext.ready;
+  const session = panel.sessionContext;
+  // One that was opened to be looked at has no kernel yet.
+  if (!session.isReady || !session.session?.kernel) await session.changeKernel({name: 'python3'});
   app.shell.activateById(panel.id);
   await app.commands.execute('notebook:run-all-cells');
   // Run All ends early when a cell fails; the kernel's last words may still be on their way.
-  await panel.sessionContext.session.kernel.requestKernelInfo();
+  await session.session.kernel.requestKernelInfo();
   const cells = panel.context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
   return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
 }
@@ -140,14 +142,15 @@ def run_all(page, path: str) -> list[dict]:
     return page.evaluate(RUN_ALL, path)
 
 
-def shut_down(page) -> None:
-    """Shut down the kernel of the notebook in front and close it without saving."""
+def close_everything(page) -> None:
+    """Shut down every kernel and close every notebook, without saving."""
     page.evaluate(
         """async () => {
-          const panel = window.jupyterapp.shell.currentWidget;
-          await panel.sessionContext.shutdown();
-          await panel.context.revert();
-          panel.dispose();
+          for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
+            await panel.sessionContext?.shutdown();
+            await panel.context?.revert();
+            panel.dispose();
+          }
         }"""
     )
 

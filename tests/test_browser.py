@@ -4,9 +4,7 @@ import os
 import re
 import shutil
 import signal
-import statistics
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -15,16 +13,17 @@ import pytest
 from browser import (
     CURRENT_PATH,
     Lab,
+    close_everything,
     free_port,
     problems,
     run_all,
-    shut_down,
     wait_until,
 )
-from conftest import NOTEBOOKS, ROOT, SOLUTIONS, tags
+from conftest import NOTEBOOKS, ROOT, SMALL, SOLUTIONS, read, tags
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
-from test_notebooks import SMALL
+
+from mnist_helpers.files import artifacts_folder
 
 pytestmark = pytest.mark.slow
 
@@ -32,26 +31,6 @@ SCREENS = ROOT / "build" / "screens"
 PAD_NOTEBOOK = "06_your_own_digits.ipynb"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 name_of = {"ids": lambda path: path.stem}
-
-# Trains the two networks as notebooks 02 and 03 do, if they did not, and keeps them likewise.
-TRAIN = """
-from mnist_helpers import build_cnn, build_dense, keras, load_mnist, load_run, save_run
-
-data = load_mnist()
-labels = keras.utils.to_categorical(data.y_train, 10)
-for name, build, epochs in [("dense", build_dense, 20), ("cnn", build_cnn, 4)]:
-    settings = {"data": data.name, "epochs": epochs, "batch_size": 100}
-    settings |= {"train_images": 60_000, "seed": 1}
-    if load_run(name, settings):
-        continue
-    keras.utils.set_random_seed(1)
-    model = build()
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"], steps_per_execution=20)
-    fit = model.fit(
-        data.x_train, labels, batch_size=100, epochs=epochs, validation_split=0.2, verbose=0
-    )
-    save_run(name, model, fit.history, settings)
-"""
 
 # Digits as a person draws them with a mouse: few corners, in different places and sizes.
 MOUSE_DIGITS = {
@@ -81,22 +60,12 @@ MOUSE_DIGITS = {
 # --- the browser, the server, the networks --------------------------------------------------
 
 
-@pytest.fixture
-def page(chromium):
-    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
-    yield page
-    page.close()
-
-
 @pytest.fixture(scope="module")
-def artifacts(chromium, tmp_path_factory) -> Path:
-    """A folder with the trained dense network and CNN."""
+def artifacts(chromium, full_run, tmp_path_factory) -> Path:
+    """A folder with the networks that `make run` has trained."""
     folder = tmp_path_factory.mktemp("artifacts")
-    for name in ("dense", "cnn"):
-        for path in (ROOT / "artifacts").glob(f"{name}[.-]*"):
-            shutil.copy(path, folder)
-    environment = os.environ | {"MNIST_ARTIFACTS": str(folder)}
-    subprocess.run([sys.executable, "-c", TRAIN], env=environment, check=True)
+    for name in ("dense", "cnn", "compact"):
+        shutil.copy(artifacts_folder() / f"{name}.keras", folder)
     return folder
 
 
@@ -127,32 +96,65 @@ def lab(artifacts, tmp_path_factory):
         lab.stop()
 
 
+@pytest.fixture(scope="module")
+def page(lab, chromium):
+    """One page with JupyterLab, for every notebook after the other."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    lab.open(page)
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module", params=NOTEBOOKS, **name_of)
+def opened(request, page) -> Path:
+    """A notebook in front on the page, not yet run; afterwards everything is shut down."""
+    show(page, request.param.name)
+    yield request.param
+    close_everything(page)
+
+
+@pytest.fixture(scope="module")
+def ran(opened, page) -> list[dict]:
+    """The code cells of the opened notebook after Run All."""
+    return run_all(page, opened.name)
+
+
 # --- every notebook -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, **name_of)
-def test_run_all_runs_every_cell_and_shows_every_figure(lab, page, path):
-    lab.open(page)
-    cells = run_all(page, str(path.relative_to(ROOT / "notebooks")))
-    shut_down(page)
-    assert problems(cells) == []
-    for cell in cells:
+@pytest.mark.parametrize("theme", THEMES)
+def test_first_screen_shows_the_title(page, opened, theme):
+    set_theme(page, theme)
+    show(page, opened.name)
+    title = read(opened).cells[0].source.splitlines()[0].lstrip("# ")
+    heading = page.get_by_role("heading", level=1, name=re.compile(re.escape(title))).first
+    wait_until(lambda: 0 < heading.bounding_box()["y"] < 300, 20, "title on the first screen")
+    page.screenshot(path=SCREENS / f"{opened.stem}-{theme}.png")
+    dark = page.evaluate("() => document.body.dataset.jpThemeLight") == "false"
+    assert dark == (theme == "dark")
+
+
+def test_run_all_runs_every_cell(ran):
+    assert problems(ran) == []
+
+
+def test_every_figure_is_shown(ran):
+    for cell in ran:
         source = "".join(cell["source"])
         if re.search(r"(?m)^show_figure\(", source):
             kinds = [kind for output in cell["outputs"] for kind in output.get("data", {})]
             assert "image/png" in kinds, source
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, **name_of)
-def test_links_open_the_right_notebook(lab, page, path):
-    lab.open(page)
+def test_links_open_the_right_notebook(lab, page, opened):
     clicked = 0
-    for index, cell in enumerate(load_notebook_node(str(lab.folder / path.name)).cells):
+    for index, cell in enumerate(load_notebook_node(str(lab.folder / opened.name)).cells):
         if cell.cell_type != "markdown":
             continue
         seen = []
         for text, target in re.findall(r"\[([^\]]+)\]\(([^)#]+\.ipynb)[^)]*\)", cell.source):
-            show(page, path.name, index)
+            show(page, opened.name, index)
             links = page.locator(".jp-Cell.jp-mod-active:visible").get_by_role(
                 "link", name=text, exact=True
             )
@@ -161,31 +163,13 @@ def test_links_open_the_right_notebook(lab, page, path):
             seen.append(text)
         clicked += len(seen)
     assert clicked >= 3
-    page.evaluate(
-        """async () => {
-          for (const widget of [...window.jupyterapp.shell.widgets('main')])
-            await widget.sessionContext?.shutdown();
-        }"""
-    )
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("path", NOTEBOOKS, **name_of)
-def test_first_screen_shows_the_title(lab, page, path, theme):
-    lab.open(page, THEMES[theme])
-    show(page, path.name)
-    page.wait_for_timeout(1000)  # fonts and outputs, which move what stands below them
-    show(page, path.name)
-    page.wait_for_timeout(500)
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENS / f"{path.stem}-{theme}.png")
-    title = next(
-        cell.source.splitlines()[0].lstrip("# ") for cell in nbformat.read(path, as_version=4).cells
-    )
-    heading = page.get_by_role("heading", level=1, name=re.compile(re.escape(title))).first
-    assert 0 < heading.bounding_box()["y"] < 300
-    dark = page.evaluate("() => document.body.dataset.jpThemeLight") == "false"
-    assert dark == (theme == "dark")
+@pytest.mark.parametrize("path", SOLUTIONS, **name_of)
+def test_solutions_run(page, path):
+    cells = run_all(page, str(path.relative_to(ROOT / "notebooks")))
+    close_everything(page)
+    assert problems(cells) == []
 
 
 def show(page, path: str, cell: int = 0) -> None:
@@ -203,6 +187,14 @@ def show(page, path: str, cell: int = 0) -> None:
         }""",
         [path, cell],
     )
+
+
+def set_theme(page, theme: str) -> None:
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+        THEMES[theme],
+    )
+    page.wait_for_selector(f'body[data-jp-theme-name="{THEMES[theme]}"]', state="attached")
 
 
 # --- the drawing pad ------------------------------------------------------------------------
@@ -263,14 +255,12 @@ class Pad:
 
 
 @pytest.fixture(scope="module")
-def notebook(lab, chromium):
-    """A page on which the notebook of the pad was run, for all tests of the pad."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
-    lab.open(page)
+def notebook(page):
+    """The page, on which the notebook of the pad was run, for all tests of the pad."""
+    set_theme(page, "light")
     assert problems(run_all(page, PAD_NOTEBOOK)) == []
     yield page
-    shut_down(page)
-    page.close()
+    close_everything(page)
 
 
 @pytest.fixture
@@ -293,7 +283,6 @@ def test_digits_drawn_with_the_mouse_are_recognised(pad):
         pad.clear()
         pad.draw(strokes)
         said[digit] = pad.said()
-        SCREENS.mkdir(parents=True, exist_ok=True)
         pad.root.screenshot(path=SCREENS / f"pad-{digit}.png")
     assert sum(digit == answer for digit, answer in said.items()) >= 9, said
 
@@ -306,23 +295,17 @@ def test_each_network_shows_ten_probabilities(pad):
         assert len(values) == 10 and 95 <= sum(map(int, values)) <= 105
 
 
-def test_answer_follows_the_end_of_a_stroke_promptly(pad):
+def test_each_stroke_is_answered_once(pad):
     pad.page.evaluate(
         """() => {
-          window.padTimes = [];
-          let start = 0;
-          const surface = document.querySelector('.mnist-pad-surface');
-          surface.addEventListener('pointerup', () => { start = performance.now(); }, true);
-          new MutationObserver(() => window.padTimes.push(performance.now() - start))
+          window.padAnswers = 0;
+          new MutationObserver(() => { window.padAnswers += 1; })
             .observe(document.querySelector('.mnist-pad-answer'), {childList: true});
         }"""
     )
     for row in range(10, 100, 10):
         pad.draw([[(20, row), (50, row + 5), (80, row)]])
-    times = pad.page.evaluate("() => window.padTimes")
-    assert len(times) == 9
-    # The aim is 150 ms on two idle cores; a busy machine must not fail the test.
-    assert statistics.median(times) < 1_000, times
+    assert pad.page.evaluate("() => window.padAnswers") == 9
 
 
 def test_undo_takes_back_the_last_stroke(pad):
@@ -400,17 +383,8 @@ def test_finger_draws_without_scrolling_the_page(pad):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_ink_stands_out_in_every_theme(pad, theme):
-    pad.page.evaluate(
-        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
-        THEMES[theme],
-    )
-    try:
-        themed = f'body[data-jp-theme-name="{THEMES[theme]}"]'
-        pad.page.wait_for_selector(themed, state="attached")
-        pad.draw(MOUSE_DIGITS[5])
-        pad.page.wait_for_timeout(500)
-        pad.root.screenshot(path=SCREENS / f"pad-{theme}.png")
-        ink, paper = pad.page.evaluate(
+    def brightness() -> tuple[int, int]:
+        return pad.page.evaluate(
             """() => {
               const surface = document.querySelector('.mnist-pad-surface');
               const styles = [surface.querySelector('polyline'), surface].map(getComputedStyle);
@@ -418,32 +392,28 @@ def test_ink_stands_out_in_every_theme(pad, theme):
               return [light(styles[0].stroke), light(styles[1].backgroundColor)];
             }"""
         )
-        assert abs(ink - paper) > 150
-        assert (ink > paper) == (theme == "dark")
-    finally:
-        pad.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            THEMES["light"],
-        )
 
+    def stands_out() -> bool:
+        ink, paper = brightness()
+        return abs(ink - paper) > 150 and (ink > paper) == (theme == "dark")
 
-def test_reload_and_run_again_leave_a_working_pad(lab, chromium):
-    # A copy, because two pages that save one file are in each other's way.
-    shutil.copy(lab.folder / PAD_NOTEBOOK, lab.folder / "reloaded.ipynb")
-    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    set_theme(pad.page, theme)
     try:
-        lab.open(page)
-        run_all(page, "reloaded.ipynb")
-        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        lab.open(page)
-        assert problems(run_all(page, "reloaded.ipynb")) == []
-        pad = Pad(page)
-        pad.draw(MOUSE_DIGITS[1])
-        assert pad.said() == 1
-        assert page.get_by_text("Error displaying widget").count() == 0
-        shut_down(page)
+        pad.draw(MOUSE_DIGITS[5])
+        wait_until(stands_out, 20, f"ink that stands out, in place of {brightness()}")
+        pad.root.screenshot(path=SCREENS / f"pad-{theme}.png")
     finally:
-        page.close()
+        set_theme(pad.page, "light")
+
+
+def test_reload_and_run_again_leave_a_working_pad(lab, notebook):
+    notebook.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    lab.open(notebook)
+    assert problems(run_all(notebook, PAD_NOTEBOOK)) == []
+    pad = Pad(notebook)
+    pad.draw(MOUSE_DIGITS[1])
+    assert pad.said() == 1
+    assert notebook.get_by_text("Error displaying widget").count() == 0
 
 
 # --- make lab -------------------------------------------------------------------------------

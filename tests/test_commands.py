@@ -16,10 +16,20 @@ from browser import wait_until
 from conftest import ROOT
 
 
-def write_notebook(path: Path, text: str, source: str) -> None:
-    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(source)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+def write_notebook(path: Path, source: str, **networks: list[str]) -> None:
+    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(source)]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    metadata["mnist_tutorial"] = networks
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+
+
+def make_checkout(tmp_path: Path) -> Path:
+    """A copy of the repository without its notebooks."""
+    for name in ("pyproject.toml", "requirements.lock", "README.md", "tools", "mnist_helpers"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    (tmp_path / "notebooks").mkdir()
+    return tmp_path
 
 
 class TestSetup:
@@ -47,15 +57,8 @@ class TestSetup:
 class TestInterrupted:
     """Ctrl-C, and what the next start makes of what is there."""
 
-    def make_checkout(self, tmp_path) -> Path:
-        for name in ("pyproject.toml", "requirements.lock", "README.md", "tools", "mnist_helpers"):
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, tmp_path / name)
-        (tmp_path / "notebooks").mkdir()
-        return tmp_path
-
     def test_a_killed_installation_is_not_taken_for_a_good_one(self, tmp_path):
-        checkout = self.make_checkout(tmp_path)
+        checkout = make_checkout(tmp_path)
         command = [sys._base_executable, checkout / "tools" / "setup_venv.py"]
         for _ in range(2):
             setup = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)
@@ -69,14 +72,14 @@ class TestInterrupted:
 
     @pytest.mark.slow
     def test_an_interrupted_run_goes_on_with_the_notebook_it_was_at(self, tmp_path):
-        checkout = self.make_checkout(tmp_path)
+        checkout = make_checkout(tmp_path)
         begun, flag = tmp_path / "begun", tmp_path / "go on"
         wait = (
             f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\n"
             f"while not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.1)"
         )
         for name, source in [("01_first", "print(1)"), ("02_second", wait)]:
-            write_notebook(checkout / "notebooks" / f"{name}.ipynb", "# Title", source)
+            write_notebook(checkout / "notebooks" / f"{name}.ipynb", source)
         command = [sys.executable, checkout / "tools" / "run.py"]
         environment = os.environ | {"MNIST_OFFLINE": "1", "PYTHONPATH": str(checkout)}
 
@@ -110,39 +113,40 @@ class TestRunAgain:
     """A second `make run` executes what has changed, and nothing else."""
 
     @pytest.fixture
-    def series(self, monkeypatch, tmp_path):
-        def write(name, source):
-            write_notebook(tmp_path / f"{name}.ipynb", "# Title", source)
-
+    def series(self, monkeypatch, tmp_path) -> Path:
+        """Three notebooks; the third uses the network that the second keeps."""
         monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
         monkeypatch.setattr(run, "BUILD", tmp_path / "build")
-        write("01_first", "1")
-        write("02_second", "2  # save_run(")
-        write("03_third", "3")
-        return write
+        monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "artifacts"))
+        keep = "import os, pathlib; kept = pathlib.Path(os.environ['MNIST_ARTIFACTS'], 'net.keras')"
+        keep += "; kept.parent.mkdir(exist_ok=True); kept.touch()"
+        write_notebook(tmp_path / "01_first.ipynb", "1")
+        write_notebook(tmp_path / "02_second.ipynb", keep, keeps=["net"])
+        write_notebook(tmp_path / "03_third.ipynb", "3", uses=["net"])
+        return tmp_path
 
     @pytest.mark.slow
-    def test_nothing_changed_nothing_runs(self, series, capsys):
-        run.run_all()
-        capsys.readouterr()
-        run.run_all()
-        assert capsys.readouterr().out.count("unchanged") == 3
+    def test_what_is_there_and_unchanged_is_current(self, series):
+        def current() -> list[str]:
+            return [name for name, it in run.digests().items() if run.measured_before(name, it)]
 
-    @pytest.mark.slow
-    def test_everything_runs_when_asked_to(self, series, capsys):
+        assert current() == []
         run.run_all()
-        run.run_all(everything=True)
-        assert "unchanged" not in capsys.readouterr().out
+        assert current() == ["01_first", "02_second", "03_third"]
+        (series / "build" / "notebooks" / "01_first.ipynb").unlink()
+        assert current() == ["02_second", "03_third"]
+        (series / "artifacts" / "net.keras").unlink()
+        assert current() == ["03_third"]
 
     def test_a_changed_notebook_runs_alone(self, series):
         before = run.digests()
-        series("01_first", "1 + 1")
+        write_notebook(series / "01_first.ipynb", "1 + 1")
         after = run.digests()
         assert [name for name in after if after[name] != before[name]] == ["01_first"]
 
-    def test_notebooks_after_one_that_keeps_a_network_follow_it(self, series):
+    def test_notebooks_that_use_a_network_follow_the_one_that_keeps_it(self, series):
         before = run.digests()
-        series("02_second", "2 + 2  # save_run(")
+        write_notebook(series / "02_second.ipynb", "2 + 2", keeps=["net"])
         after = run.digests()
         assert [n for n in after if after[n] != before[n]] == ["02_second", "03_third"]
 
@@ -152,11 +156,35 @@ class TestRunAgain:
         assert not set(before.values()) & set(run.digests().values())
 
 
-def test_two_runs_at_once_do_not_meet():
-    (ROOT / "build").mkdir(exist_ok=True)
-    with open(ROOT / "build" / ".lock", "w") as lock:
+def test_two_runs_at_once_do_not_meet(tmp_path):
+    checkout = make_checkout(tmp_path)
+    (checkout / "build").mkdir()
+    with open(checkout / "build" / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        second = [sys.executable, str(ROOT / "tools" / "run.py")]
+        second = [sys.executable, checkout / "tools" / "run.py"]
         result = subprocess.run(second, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.strip().startswith("run: another `make run` is at work")
+
+
+@pytest.mark.slow
+def test_make_b_run_executes_everything_and_make_run_what_has_changed(tmp_path):
+    checkout = make_checkout(tmp_path)
+    shutil.copy(ROOT / "Makefile", checkout)
+    for name in ("01_first", "02_second"):
+        write_notebook(checkout / "notebooks" / f"{name}.ipynb", "1")
+    # The environment of the tests stands in for one that would take minutes to install.
+    (checkout / "tools" / "setup_venv.py").write_text("")
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    environment = os.environ | {"MNIST_OFFLINE": "1", "MNIST_NPZ": "", "PYTHONPATH": str(checkout)}
+
+    def executed(*options: str) -> int:
+        make = ["make", *options, "run"]
+        done = subprocess.run(make, cwd=checkout, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.count(": executing")
+
+    assert [executed(), executed(), executed("-B")] == [2, 0, 2]

@@ -2,19 +2,25 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
+from pathlib import Path
+from textwrap import indent
 
 import pytest
 import yaml
 from conftest import ROOT
+from lock import environment_yml, locked
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
+LOCKED = [Requirement(f"{pin}; {mark}" if mark else pin) for pin, mark in locked(LOCK)]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PLATFORMS = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")]
 
@@ -33,86 +39,154 @@ def machine(python: str, platform: str = "linux", processor: str = "x86_64") -> 
     }
 
 
-def direct_dependencies(extra: str = "") -> list[Requirement]:
-    """The runtime dependencies of pyproject.toml, and those of the named extra."""
-    project = PYPROJECT["project"]
-    lines = project["dependencies"] + project["optional-dependencies"].get(extra, [])
-    return [Requirement(line) for line in lines]
+def installed(requirements: list[Requirement], where: dict[str, str]) -> dict[str, list[str]]:
+    """The versions that are installed of each package on such a machine: one, if all is well."""
+    found = {}
+    for entry in requirements:
+        if entry.marker is None or entry.marker.evaluate(where):
+            versions = found.setdefault(canonicalize_name(entry.name), [])
+            versions.append(str(entry.specifier).removeprefix("=="))
+    return found
 
 
-def locked_requirements() -> list[Requirement]:
-    lines = re.findall(r"^([A-Za-z0-9][^\\\n]*?) *\\?$", LOCK, flags=re.MULTILINE)
-    return [Requirement(line) for line in lines]
-
-
-def locked_versions(name: str, where: dict[str, str]) -> list[str]:
-    """The versions that the lock installs of a package on such a machine: one, or none."""
-    return [
-        str(entry.specifier).removeprefix("==")
-        for entry in locked_requirements()
-        if canonicalize_name(entry.name) == canonicalize_name(name)
-        and (entry.marker is None or entry.marker.evaluate(where))
-    ]
-
-
-def environment() -> dict:
-    return yaml.safe_load((ROOT / "environment.yml").read_text())
-
-
-def environment_pip_section() -> list[str]:
-    return next(entry["pip"] for entry in environment()["dependencies"] if isinstance(entry, dict))
+def pip_section() -> list[str]:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    # Binder understands Python's version in this exact form only.
+    assert environment["dependencies"][:2] == ["python=3.11", "pip"]
+    return environment["dependencies"][2]["pip"]
 
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize(("platform", "processor"), PLATFORMS)
-def test_lock_has_one_fitting_version_of_each_direct_dependency(python, platform, processor):
+def test_lock_has_one_version_of_each_package_and_it_fits(python, platform, processor):
     where = machine(python, platform, processor)
-    for wanted in direct_dependencies("dev"):
-        versions = locked_versions(wanted.name, where)
+    versions = installed(LOCKED, where)
+    assert {name: found for name, found in versions.items() if len(found) != 1} == {}
+    project = PYPROJECT["project"]
+    for line in project["dependencies"] + project["optional-dependencies"]["dev"]:
+        wanted = Requirement(line)
+        name = canonicalize_name(wanted.name)
         if wanted.marker is None or wanted.marker.evaluate(where):
-            assert len(versions) == 1, f"{wanted.name}: the lock installs {versions}"
-            assert wanted.specifier.contains(versions[0]), f"{wanted} is locked at {versions[0]}"
+            assert name in versions, f"{name} is not locked"
+            assert wanted.specifier.contains(*versions[name]), f"{wanted}: {versions[name]}"
         else:
-            assert versions == [], f"{wanted.name} is not wanted here"
+            assert name not in versions, f"{name} is not wanted here"
 
 
-def test_every_locked_package_has_a_hash():
-    entries = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)
-    packages = [entry for entry in entries if re.match(r"[A-Za-z0-9]", entry)]
-    assert len(packages) == len(locked_requirements())
+def test_every_locked_package_has_a_hash_and_no_registry_is_named():
+    packages = re.findall(r"^[A-Za-z0-9](?:.*\\\n)*.*$", LOCK, flags=re.MULTILINE)
+    assert len(packages) == len(LOCKED)
     assert [entry.split()[0] for entry in packages if "--hash=sha256:" not in entry] == []
-
-
-def test_lock_names_no_registry():
     assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host|^-i ", LOCK)
 
 
-def test_environment_yml_pins_the_direct_dependencies_at_the_locked_versions():
-    # What builds the helper package has to be there too: it is built without a network.
-    build = [Requirement(line) for line in PYPROJECT["build-system"]["requires"]]
-    listed = {canonicalize_name(Requirement(x).name): x for x in environment_pip_section()}
-    expected = {}
-    for wanted in direct_dependencies() + build:
-        name = canonicalize_name(wanted.name)
-        # A dependency of another platform is judged there.
-        wheres = (machine("3.11", platform, processor) for platform, processor in PLATFORMS)
-        where = next(w for w in wheres if wanted.marker is None or wanted.marker.evaluate(w))
-        (version,) = locked_versions(name, where)
-        expected[name] = f"{wanted.name}=={version}" + (
-            f"; {wanted.marker}" if wanted.marker else ""
-        )
-    assert {name: str(Requirement(x)) for name, x in listed.items()} == {
-        name: str(Requirement(x)) for name, x in expected.items()
-    }
+# The oldest 3.11 is the one whose packages differ.
+@pytest.mark.parametrize("release", ["3.11.0", "3.11.14"])
+@pytest.mark.parametrize(("platform", "processor"), PLATFORMS)
+def test_environment_yml_installs_what_the_lock_installs(release, platform, processor):
+    where = machine("3.11", platform, processor) | {"python_full_version": release}
+    expected = installed(LOCKED, where)
+    assert installed([Requirement(x) for x in pip_section()], where) == expected
+    for line in PYPROJECT["build-system"]["requires"]:
+        # What builds the helper package has to be there too: it is built without a network.
+        build = Requirement(line)
+        assert build.specifier.contains(*expected[build.name]), line
 
 
-def test_environment_yml_has_python_in_the_form_that_binder_reads():
-    assert environment()["dependencies"][:2] == ["python=3.11", "pip"]
+def test_environment_yml_is_what_make_lock_writes():
+    assert (ROOT / "environment.yml").read_text() == environment_yml(LOCK)
 
 
-def test_environment_yml_installs_nothing_by_path():
-    options = [line for line in environment_pip_section() if re.match(r"-|\.|/|file:", line)]
-    assert options == []
+@pytest.mark.slow
+class TestMakeLock:
+    """The script, run in a copy of what it reads, on a bare Python, without a network."""
+
+    NAMES = ("requirements.lock", "environment.yml")
+
+    @pytest.fixture
+    def folder(self, tmp_path) -> Path:
+        (tmp_path / "tools").mkdir()
+        for name in ("tools/lock.py", "pyproject.toml"):
+            shutil.copy(ROOT / name, tmp_path / name)
+        for name in self.NAMES:
+            (tmp_path / name).write_text(f"old==1.0  # {name}\n")
+        return tmp_path
+
+    def lock(self, folder: Path, *options: str, uv: Path | None) -> subprocess.CompletedProcess:
+        """Run the script; whatever pip and uv are told on this machine does not count."""
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
+        variables |= {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1", "PIP_NO_INDEX": "1"}
+        if uv:
+            variables["PIP_FIND_LINKS"] = str(uv)
+        # -S: without the packages of this environment.
+        command = [sys.executable, "-S", "tools/lock.py", *options]
+        options = {"env": variables, "capture_output": True, "text": True, "timeout": 120}
+        return subprocess.run(command, cwd=folder, **options)
+
+    def files(self, folder: Path) -> dict[str, str]:
+        return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+    def wheel_of_uv(self, folder: Path, body: str) -> Path:
+        """A folder with a package "uv" whose command runs these lines of Python."""
+        members = {
+            "uv.py": f"import sys\nfrom pathlib import Path\ndef main():\n{indent(body, '    ')}",
+            "uv-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: uv\nVersion: 1\n",
+            "uv-1.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+            "uv-1.dist-info/entry_points.txt": "[console_scripts]\nuv = uv:main\n",
+            "uv-1.dist-info/RECORD": "",
+        }
+        with zipfile.ZipFile(folder / "uv-1-py3-none-any.whl", "w") as wheel:
+            for name, text in members.items():
+                wheel.writestr(name, text)
+        return folder
+
+    def test_writes_both_files(self, folder, tmp_path_factory):
+        body = """
+out = Path(sys.argv[sys.argv.index("-o") + 1])
+words = " ".join(sys.argv[1:]).replace(str(out), "OUT")
+kept = out.read_text() if out.exists() else ""
+out.write_text(f"{kept}new==2.0\\n# {words}\\n# {sys.stdin.read()}\\n")
+"""
+        uv = self.wheel_of_uv(tmp_path_factory.mktemp("wheels"), body)
+        run = self.lock(folder, uv=uv)
+        assert (run.stderr, run.returncode) == ("", 0)
+        files = self.files(folder)
+        assert sorted(files) == sorted([*self.NAMES, "pyproject.toml"])
+        pins, asked, build = files["requirements.lock"].splitlines()
+        assert pins == "new==2.0"  # and nothing that was locked before: all is upgraded
+        assert build == f"# {PYPROJECT['build-system']['requires'][0]}"
+        assert asked.endswith("--extra dev -o OUT pyproject.toml -")
+        assert "--universal --generate-hashes --python-version 3.11" in asked
+        assert "--no-emit-index-url --no-emit-find-links --no-emit-index-annotation" in asked
+        assert files["environment.yml"] == environment_yml("new==2.0")
+
+        assert self.lock(folder, "--keep", uv=uv).returncode == 0
+        # uv keeps the versions that it finds in the file that it is to write.
+        assert self.files(folder)["requirements.lock"].startswith(files["requirements.lock"])
+
+    HALF_WAY = """
+Path(sys.argv[sys.argv.index("-o") + 1]).write_text("half==")
+sys.exit("error: no route\\n  to the registry")
+"""
+
+    @pytest.mark.parametrize(
+        ("body", "told"),
+        [
+            (None, "uv could not be installed: "),
+            (HALF_WAY, "pyproject.toml could not be resolved: error: no route to the registry\n"),
+        ],
+        ids=["no uv", "half way"],
+    )
+    def test_a_failure_changes_nothing_and_is_told_in_a_line(
+        self, folder, tmp_path_factory, body, told
+    ):
+        before = self.files(folder)
+        uv = self.wheel_of_uv(tmp_path_factory.mktemp("wheels"), body) if body else None
+        run = self.lock(folder, uv=uv)
+        assert run.stderr.startswith(f"lock: nothing is changed: {told}")
+        assert run.stderr.count("\n") == 1 and run.returncode == 1
+        assert self.files(folder) == before
+        assert [path.name for path in folder.iterdir() if path.is_dir()] == ["tools"]
 
 
 def test_binder_reads_the_environment_of_the_repository():
@@ -121,29 +195,19 @@ def test_binder_reads_the_environment_of_the_repository():
     assert link.read_text() == (ROOT / "environment.yml").read_text()
 
 
-@pytest.fixture(scope="module")
-def rendered_dockerfile() -> str:
+def test_binder_builds_the_environment_and_then_runs_its_scripts():
     """What mybinder.org would build, rendered without Docker."""
     command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug"]
     command += ["--Repo2Docker.default_buildpack=None", "."]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
-    return run.stdout + run.stderr
-
-
-def test_binder_builds_python_3_11(rendered_dockerfile):
-    assert "Building conda environment for python=3.11\n" in rendered_dockerfile
-
-
-def test_binder_builds_the_environment_before_it_copies_the_repository(rendered_dockerfile):
+    dockerfile = run.stdout + run.stderr
+    assert "Building conda environment for python=3.11\n" in dockerfile
     # In this order a changed notebook does not cost a new environment.
-    build = rendered_dockerfile.index('env update -p ${NB_PYTHON_PREFIX} --file "binder/environ')
-    assert build < rendered_dockerfile.index("COPY --chown=0:0 src/ ${REPO_DIR}/")
-
-
-def test_binder_runs_post_build_and_start(rendered_dockerfile):
-    assert re.search(r"^RUN \./binder/postBuild$", rendered_dockerfile, flags=re.MULTILINE)
-    assert re.search(r"^ENV R2D_ENTRYPOINT=?.*binder/start", rendered_dockerfile, re.MULTILINE)
+    build = dockerfile.index('env update -p ${NB_PYTHON_PREFIX} --file "binder/environ')
+    assert build < dockerfile.index("COPY --chown=0:0 src/ ${REPO_DIR}/")
+    assert re.search(r"^RUN \./binder/postBuild$", dockerfile, re.MULTILINE)
+    assert re.search(r"^ENV R2D_ENTRYPOINT=?.*binder/start", dockerfile, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["postBuild", "start"])
@@ -159,13 +223,9 @@ def test_binder_scripts_can_be_executed(name):
 )
 def test_start_limits_tensorflow_to_the_cores_of_the_learner(limit, threads):
     show = ["bash", "-c", 'echo "${TF_NUM_INTRAOP_THREADS-unset} ${OMP_NUM_THREADS-unset}"']
-    run = subprocess.run(
-        [ROOT / "binder" / "start", *show],
-        env={"PATH": os.environ["PATH"], "CPU_LIMIT": limit},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    variables = {"PATH": os.environ["PATH"], "CPU_LIMIT": limit}
+    start = [ROOT / "binder" / "start", *show]
+    run = subprocess.run(start, env=variables, capture_output=True, text=True, check=True)
     assert run.stdout == f"{threads} {threads}\n"
 
 

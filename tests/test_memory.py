@@ -5,8 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from mnist_helpers import build_dense, keras
-from mnist_helpers.memory import forget_networks
+from mnist_helpers import build_dense, forget_networks, keras, memory
 
 # Networks are trained, to see what is left of them.
 pytestmark = pytest.mark.slow
@@ -42,3 +41,13 @@ def test_a_network_that_is_held_can_still_train_and_predict():
     forget_networks()
     network.fit(images, labels, batch_size=50, verbose=0)
     assert network.predict(images[:3], verbose=0).shape == (3, 10)
+
+
+@pytest.mark.parametrize("error", [TypeError, OSError, AttributeError])
+def test_a_system_without_glibc_is_left_as_it_is(error, monkeypatch):
+    def refuse(name):
+        raise error("no such library")
+
+    monkeypatch.setattr(memory.ctypes, "CDLL", refuse)  # on Windows CDLL(None) is a TypeError
+    memory.limit_memory_pools()
+    forget_networks()

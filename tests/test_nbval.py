@@ -1,60 +1,83 @@
-"""nbval re-executes the notebooks and compares them with their stored outputs, strictly.
+"""nbval executes the notebooks once more, short, and compares them with their stored outputs.
 
-An output that depends on the data set, the training or the machine is left out cell by cell,
-with the tag `nbval-ignore-output` and a tag that says why; everything else is compared.
+Each execution is at the same time one under adverse conditions, in a copy of the notebook in
+another folder, with no network kept from before. An output that depends on the data set, the
+training or the machine is left out cell by cell, with the tag `nbval-ignore-output` and a tag
+that says why; everything else is compared, strictly.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 
 import nbformat
 import pytest
-from conftest import NOTEBOOKS, ROOT, SOLUTIONS, code_cells, read, tags
+from conftest import NOTEBOOKS, ROOT, SMALL, SOLUTIONS, code_cells, read, tags
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
-from test_notebooks import SMALL
 
-# These train for minutes, and no output that is compared comes of their training: they run with
-# small parameters here, and at full length under papermill.
-LONG = {"04_comparison", "05_going_further"}
 REASONS = {"depends-on-data", "depends-on-training", "depends-on-machine"}
+# 02 prints the shape of its training images, all of them.
+SHORT = SMALL | {"02_dense_network": {"epochs": 1, "lab_epochs": 1}}
 
 
-def nbval(path, artifacts):
-    command = [sys.executable, "-m", "pytest", "-q", "--nbval", str(path)]
-    command += ["--nbval-cell-timeout=900", "-p", "no:cacheprovider"]
-    environment = os.environ | {"MNIST_ARTIFACTS": str(artifacts)}
+def nbval(path, artifacts, prefix=(), **environment):
+    command = [*prefix, sys.executable, "-m", "pytest", "-q", "--nbval", str(path)]
+    command += ["--nbval-cell-timeout=900", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    environment = os.environ | {"MNIST_ARTIFACTS": str(artifacts)} | environment
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory):
-    """Shared by the notebooks in order, so that 04 to 06 use what 02, 03 and 05 kept."""
-    return tmp_path_factory.mktemp("artifacts")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_gives_its_stored_outputs(path, artifacts, tmp_path):
-    if path.stem in LONG:
-        notebook = parameterize_notebook(load_notebook_node(str(path)), SMALL[path.stem])
-        path = tmp_path / path.name
-        nbformat.write(notebook, path)
-    result = nbval(path, artifacts)
-    assert result.returncode == 0, result.stdout[-6000:]
+class TestStoredOutputs:
+    def check(self, number, folder, artifacts, prefix=(), **environment):
+        """Run a notebook from a folder; it must give its stored outputs."""
+        source = NOTEBOOKS[number - 1]
+        notebook = load_notebook_node(str(source))
+        path = folder / source.name
+        nbformat.write(parameterize_notebook(notebook, SHORT[source.stem]), path)
+        done = nbval(path, artifacts, prefix, **environment)
+        assert done.returncode == 0, done.stdout[-6000:]
 
+    def test_01_in_a_folder_with_spaces_and_foreign_letters(self, tmp_path):
+        folder = tmp_path / "a folder with spaces, ä and 数"
+        folder.mkdir()
+        self.check(1, folder, folder / "artifacts")
 
-@pytest.mark.slow
-def test_a_changed_output_is_noticed(tmp_path):
-    notebook = read(NOTEBOOKS[0])
-    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
-    changed = next(o for o in outputs if "(60000, 28, 28)" in o.get("text", ""))
-    changed["text"] = changed["text"].replace("60000", "60001")
-    nbformat.write(notebook, tmp_path / "changed.ipynb")
-    result = nbval(tmp_path / "changed.ipynb", tmp_path)
-    assert result.returncode == 1
-    assert "1 failed" in result.stdout and "60001" in result.stdout
+    def test_02_through_a_symbolic_link(self, tmp_path):
+        (tmp_path / "real").mkdir()
+        (tmp_path / "linked").symlink_to(tmp_path / "real", target_is_directory=True)
+        self.check(2, tmp_path / "linked", tmp_path / "linked" / "artifacts")
+        assert (tmp_path / "real" / "artifacts" / "dense.keras").exists()
+
+    @pytest.mark.skipif(not shutil.which("taskset"), reason="this machine has no taskset")
+    def test_03_on_one_core(self, tmp_path):
+        one = str(min(os.sched_getaffinity(0)))
+        self.check(3, tmp_path, tmp_path / "artifacts", ("taskset", "--cpu-list", one))
+
+    def test_04_with_odd_numbers_of_threads(self, tmp_path):
+        threads = {"OMP_NUM_THREADS": "0", "TF_NUM_INTRAOP_THREADS": "1"}
+        self.check(4, tmp_path, tmp_path / "artifacts", **threads)
+
+    def test_05_with_a_word_for_a_number_and_a_gpu_that_is_not_there(self, tmp_path):
+        settings = {"OMP_NUM_THREADS": "several", "CUDA_VISIBLE_DEVICES": "7"}
+        self.check(5, tmp_path, tmp_path / "artifacts", **settings)
+
+    def test_06_with_hidden_gpus(self, tmp_path):
+        self.check(6, tmp_path, tmp_path / "artifacts", CUDA_VISIBLE_DEVICES="-1")
+
+    def test_a_changed_output_is_noticed(self, tmp_path):
+        notebook = read(NOTEBOOKS[0])
+        shapes = "(60000, 28, 28)"
+        place = next(i for i, c in enumerate(notebook.cells) if shapes in str(c.get("outputs")))
+        output = notebook.cells[place].outputs[0]
+        output["text"] = output["text"].replace("60000", "60001")
+        notebook.cells = notebook.cells[: place + 1]
+        nbformat.write(notebook, tmp_path / "changed.ipynb")
+        result = nbval(tmp_path / "changed.ipynb", tmp_path)
+        assert result.returncode == 1
+        assert "1 failed" in result.stdout and "60001" in result.stdout
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)

@@ -1,20 +1,18 @@
 """The kernel's half of the drawing pad, without a browser, and the collection of digits."""
 
+import base64
+
 import nbformat
 import numpy as np
 import pytest
 from conftest import NOTEBOOKS, SOLUTIONS
 
-from mnist_helpers import build_dense, keras
+from mnist_helpers import build_dense, images, keras
 from mnist_helpers.drawings import EXAMPLE_DRAWINGS
-from mnist_helpers.images import prepare_strokes
-from mnist_helpers.pad import (
-    DrawingPad,
-    add_to_collection,
-    load_collection,
-    preparation_steps,
-)
+from mnist_helpers.images import crop_to_ink, draw_strokes, preparation_steps, prepare_strokes
+from mnist_helpers.pad import DrawingPad, add_to_collection, load_collection
 
+BLANK = dict.fromkeys(("centered", "as_drawn"), np.zeros((1, 28, 28), np.uint8))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -30,28 +28,35 @@ def pad(network, tmp_path) -> DrawingPad:
 
 
 class TestAnswer:
-    def test_empty_pad_gives_a_hint_and_no_prediction(self, pad):
-        assert "Draw a digit" in pad.answer["hint"] and "networks" not in pad.answer
-
-    def test_drawing_gives_the_probabilities_of_the_network(self, pad, network):
+    @pytest.mark.parametrize("centered, count", [(True, 4), (False, 1)])
+    def test_networks_answer_to_the_last_picture(self, pad, network, centered, count):
         pad.strokes = EXAMPLE_DRAWINGS[3]
+        pad.centered = centered
+        image = prepare_strokes(EXAMPLE_DRAWINGS[3], centered)
         (answer,) = pad.answer["networks"]
-        image = prepare_strokes(EXAMPLE_DRAWINGS[3])[np.newaxis]
-        expected = network.predict(image, verbose=0)[0]
+        expected = network.predict(image[np.newaxis], verbose=0)[0]
         assert answer["name"] == "dense network"
         assert np.allclose(answer["probabilities"], expected, atol=1e-5)
+        pictures = pad.answer["pictures"]
+        assert len(pictures) == count
+        assert base64.b64decode(pictures[-1]["pixels"]) == image.tobytes()
+        assert (pictures[-1]["width"], pictures[-1]["height"]) == (28, 28)
 
-    def test_switch_gives_the_probabilities_of_the_drawing_as_it_is(self, pad, network):
+    def test_pictures_are_shown_at_one_scale_but_the_large_crop_as_its_box(self, pad):
         pad.strokes = EXAMPLE_DRAWINGS[3]
-        pad.centered = False
-        image = prepare_strokes(EXAMPLE_DRAWINGS[3], centered=False)[np.newaxis]
-        expected = network.predict(image, verbose=0)[0]
-        assert np.allclose(pad.answer["networks"][0]["probabilities"], expected, atol=1e-5)
+        sizes = [max(p["width"], p["height"]) * p["scale"] for p in pad.answer["pictures"]]
+        assert sizes == pytest.approx([28, 20, 20, 28])
 
-    def test_clearing_brings_the_hint_back(self, pad):
+    def test_pen_of_the_page_is_as_wide_as_that_of_the_image(self, pad):
+        image = prepare_strokes([[(0.5, 0.1), (0.5, 0.9)]], centered=False)
+        assert image[14].sum() / 255 == pytest.approx(28 * pad.pen, abs=0.2)
+
+    def test_empty_or_cleared_pad_gives_a_hint_and_no_prediction(self, pad):
+        empty = pad.answer
+        assert "Draw a digit" in empty["hint"] and "networks" not in empty
         pad.strokes = EXAMPLE_DRAWINGS[3]
         pad.strokes = []
-        assert "Draw a digit" in pad.answer["hint"]
+        assert pad.answer == empty
 
     def test_bad_strokes_give_their_error_as_a_hint(self, pad):
         pad.strokes = [[[2, 2]]]
@@ -64,10 +69,44 @@ class TestAnswer:
 
 
 def test_steps_lead_from_the_drawing_to_the_prepared_image():
-    steps = list(preparation_steps(EXAMPLE_DRAWINGS[7]).values())
-    assert np.array_equal(steps[0], prepare_strokes(EXAMPLE_DRAWINGS[7], centered=False))
-    assert max(steps[2].shape) == 20
-    assert np.array_equal(steps[3], prepare_strokes(EXAMPLE_DRAWINGS[7]))
+    drawn, cropped, fitted, centered = preparation_steps(EXAMPLE_DRAWINGS[7]).values()
+    assert np.array_equal(drawn, prepare_strokes(EXAMPLE_DRAWINGS[7], centered=False))
+    assert np.array_equal(cropped, crop_to_ink(draw_strokes(EXAMPLE_DRAWINGS[7])))
+    assert max(fitted.shape) == 20
+    assert np.array_equal(centered, prepare_strokes(EXAMPLE_DRAWINGS[7]))
+
+
+class TestDrawingIsDrawnNoMoreThanNeeded:
+    """The pad as drawn is drawn on 280 × 280 pixels, the digit that fills its box on 200 × 200."""
+
+    @pytest.fixture
+    def drawn(self, monkeypatch) -> list:
+        """The sides of the canvases on which something was drawn."""
+        sides = []
+        draw = images._draw
+
+        def draw_and_count(lines, side):
+            sides.append(side)
+            return draw(lines, side)
+
+        monkeypatch.setattr(images, "_draw", draw_and_count)
+        return sides
+
+    def test_for_an_answer(self, pad, drawn):
+        pad.strokes = EXAMPLE_DRAWINGS[3]
+        assert sorted(drawn) == [200, 280]
+        drawn.clear()
+        pad.centered = False
+        assert drawn == [280]
+
+    def test_for_a_saved_drawing(self, tmp_path, drawn):
+        add_to_collection(tmp_path / "my_digits.npz", EXAMPLE_DRAWINGS[3], 3)
+        assert sorted(drawn) == [200, 280]
+
+    @pytest.mark.parametrize("centered, side", [(True, 200), (False, 280)])
+    def test_for_one_image(self, drawn, centered, side):
+        prepare_strokes(EXAMPLE_DRAWINGS[3], centered)
+        assert drawn == [side]
 
 
 class TestCollection:
@@ -77,15 +116,13 @@ class TestCollection:
 
     def test_saved_drawings_come_back_in_order(self, tmp_path):
         path = tmp_path / "new" / "my_digits.npz"
-        assert [add_to_collection(path, EXAMPLE_DRAWINGS[digit], digit) for digit in (4, 2)] == [
-            1,
-            2,
-        ]
+        for count, digit in enumerate((4, 2), 1):
+            assert add_to_collection(path, EXAMPLE_DRAWINGS[digit], digit) == count
         digits = load_collection(path)
         assert digits["labels"].tolist() == [4, 2]
-        assert np.array_equal(digits["centered"][1], prepare_strokes(EXAMPLE_DRAWINGS[2]))
-        as_drawn = prepare_strokes(EXAMPLE_DRAWINGS[2], centered=False)
-        assert np.array_equal(digits["as_drawn"][1], as_drawn)
+        for name, centered in [("centered", True), ("as_drawn", False)]:
+            expected = prepare_strokes(EXAMPLE_DRAWINGS[2], centered)
+            assert np.array_equal(digits[name][1], expected)
 
     @pytest.mark.parametrize("label", [10, -1, "3", None, 1.5, True, [1]])
     def test_label_that_is_no_digit_is_refused(self, tmp_path, label):
@@ -93,48 +130,39 @@ class TestCollection:
             add_to_collection(tmp_path / "my_digits.npz", EXAMPLE_DRAWINGS[1], label)
         assert list(tmp_path.iterdir()) == []
 
-    def test_empty_drawing_is_not_saved(self, tmp_path):
-        with pytest.raises(ValueError, match="empty"):
-            add_to_collection(tmp_path / "my_digits.npz", [], 1)
-
-    @pytest.mark.parametrize("damage", ["text", "cut", "other arrays", "wrong shape", "pickle"])
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda path: path.write_text("digits"),
+            lambda path: path.write_bytes(path.read_bytes()[:200]),
+            lambda path: np.savez(path, x=np.zeros(3)),
+            lambda path: np.savez(path, **BLANK, labels=np.zeros(3, np.uint8)),
+            lambda path: np.savez(path, **BLANK, labels=np.array([{}], dtype=object)),
+        ],
+        ids=["text", "cut", "other arrays", "wrong shape", "pickle"],
+    )
     def test_damaged_file_is_reported_and_left_as_it_is(self, tmp_path, damage):
         path = tmp_path / "my_digits.npz"
         add_to_collection(path, EXAMPLE_DRAWINGS[1], 1)
-        if damage == "text":
-            path.write_text("digits")
-        elif damage == "cut":
-            path.write_bytes(path.read_bytes()[:200])
-        elif damage == "other arrays":
-            np.savez(path, x=np.zeros(3))
-        elif damage == "wrong shape":
-            image = np.zeros((2, 28, 28), np.uint8)
-            np.savez(path, centered=image, as_drawn=image, labels=np.zeros(3, np.uint8))
-        else:
-            image = np.zeros((1, 28, 28), np.uint8)
-            np.savez(path, centered=image, as_drawn=image, labels=np.array([{}], dtype=object))
+        damage(path)
         before = path.read_bytes()
         with pytest.raises(ValueError, match="rename or delete"):
             add_to_collection(path, EXAMPLE_DRAWINGS[1], 1)
         assert path.read_bytes() == before
 
-    def test_pad_says_what_it_saved(self, pad):
-        pad.strokes = EXAMPLE_DRAWINGS[6]
-        pad.save(6)
-        assert pad.message == "Saved as a 6: 1 in my_digits.npz"
-
-    def test_pad_says_why_it_did_not_save(self, pad):
-        pad.save(6)
-        assert pad.message.startswith("Not saved: ") and "empty" in pad.message
-
-    def test_message_of_the_page_is_saved(self, pad):
+    def test_pad_says_what_the_page_asked_it_to_save(self, pad):
         pad.strokes = EXAMPLE_DRAWINGS[6]
         pad._handle_custom_msg({"save": 6}, [])
-        assert "Saved as a 6" in pad.message
+        assert pad.message == "Saved as a 6: 1 in my_digits.npz"
 
-    def test_message_of_the_page_that_makes_no_sense_is_passed_over(self, pad):
-        for content in ({}, "save", None, {"other": 1}):
-            pad._handle_custom_msg(content, [])
+    def test_pad_does_not_save_an_empty_drawing_and_says_why(self, pad, tmp_path):
+        pad.save(6)
+        assert pad.message.startswith("Not saved: ") and "empty" in pad.message
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("content", [{}, "save", None, {"other": 1}])
+    def test_message_of_the_page_that_makes_no_sense_is_passed_over(self, pad, content):
+        pad._handle_custom_msg(content, [])
         assert pad.message == ""
 
 

@@ -116,9 +116,32 @@ class TestCells:
         cells = code_cells(read(path))
         place = next(i for i, cell in enumerate(cells) if "parameters" in tags(cell))
         names = [node.targets[0].id for node in ast.parse(cells[place].source).body]
-        assert names
-        for name in names:
-            assert re.search(rf'check_(number|choice)\("{name}", {name}, ', cells[place + 1].source)
+        (call,) = re.findall(
+            r"check_parameters\(.*?\)\n", cells[place + 1].source + "\n", re.DOTALL
+        )
+        assert re.findall(r"(\w+)=\(", call) == names
+
+    @ALL
+    def test_the_helpers_are_imported_in_one_way(self, path):
+        for cell in code_cells(read(path)):
+            assert not re.search(r"from mnist_helpers\.|import mnist_helpers", cell.source)
+
+
+class TestMetadata:
+    """What the tools read: how long it runs, and which trained networks it keeps and uses."""
+
+    @SERIES
+    def test_it_tells_its_time_as_the_text_does(self, path):
+        time = read(path).metadata.mnist_tutorial["time"]
+        needed = " ".join(markdown(path).split("## What you'll need")[1][:600].split())
+        assert f"runs in {time} on two cores" in needed
+
+    @SERIES
+    def test_it_tells_the_networks_that_it_keeps_and_uses(self, path):
+        source = "\n".join(cell.source for cell in code_cells(read(path)))
+        told = read(path).metadata.mnist_tutorial
+        assert told.get("keeps", []) == re.findall(r'save_run\("(\w+)"', source)
+        assert told.get("uses", []) == re.findall(r'load_(?:or_train|run)\(\s*"(\w+)"', source)
 
 
 class TestClaims:
@@ -160,6 +183,10 @@ class TestStoredOutputs:
     def test_no_output_is_large(self, path):
         for cell in code_cells(read(path)):
             assert len(str(cell.outputs)) < 300_000, cell.source
+
+    @ALL
+    def test_no_notebook_is_large(self, path):
+        assert path.stat().st_size < 1_500_000
 
     @ALL
     def test_no_output_names_a_folder_of_the_authors_machine(self, path):

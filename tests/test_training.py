@@ -10,12 +10,14 @@ from mnist_helpers import (
     FitProgress,
     build_dense,
     keras,
+    load_or_train,
     load_run,
+    progress,
     report_result,
+    results,
     save_run,
-    training,
 )
-from mnist_helpers.training import RESULT_TYPE
+from mnist_helpers.data import Mnist
 
 SETTINGS = {"data": "offline digits", "epochs": 1}
 HISTORY = {"loss": [1.0], "seconds": [0.5]}
@@ -54,20 +56,16 @@ class TestKeptNetworks:
         save_run("dense", build_dense(), HISTORY, SETTINGS)
         assert [path.name for path in artifacts.iterdir()] == ["dense.keras"]
 
-    @pytest.mark.parametrize("size", [0, 1_000, -1])
-    def test_a_truncated_file_is_recognised(self, artifacts, network, capsys, size):
-        save_run("dense", network, HISTORY, SETTINGS)
-        kept = artifacts / "dense.keras"
-        kept.write_bytes(kept.read_bytes()[:size])
-        assert load_run("dense", SETTINGS) is None
-        assert "its file is damaged" in capsys.readouterr().out
-
-    def test_a_changed_weight_is_recognised(self, artifacts, network, capsys):
+    @pytest.mark.parametrize("damage", [0, 1_000, -1, "a changed weight"])
+    def test_a_truncated_or_changed_file_is_recognised(self, artifacts, network, capsys, damage):
         save_run("dense", network, HISTORY, SETTINGS)
         kept = artifacts / "dense.keras"
         content = bytearray(kept.read_bytes())
-        weights = network.get_layer("hidden_2").get_weights()[0].tobytes()
-        content[content.index(weights)] ^= 1
+        if damage == "a changed weight":
+            weights = network.get_layer("hidden_2").get_weights()[0].tobytes()
+            content[content.index(weights)] ^= 1
+        else:
+            del content[damage:]
         kept.write_bytes(content)
         assert load_run("dense", SETTINGS) is None
         assert "its file is damaged" in capsys.readouterr().out
@@ -108,6 +106,30 @@ class TestKeptNetworks:
         assert "could not be kept" in capsys.readouterr().out
 
 
+class TestLoadOrTrain:
+    def call(self, epochs=1):
+        rng = np.random.default_rng(1)
+        x_train, y_train = rng.integers(0, 256, (300, 28, 28)), rng.integers(0, 10, 300)
+        data = Mnist("offline digits", x_train.astype("uint8"), y_train, x_train[:1], y_train[:1])
+        options = {"batch_size": 100, "train_images": 250, "seed": 1}
+        return load_or_train("dense", build_dense, data, epochs=epochs, **options)
+
+    def test_without_a_kept_network_it_trains_a_fifth_held_out(self, artifacts, capsys):
+        network, history = self.call(epochs=2)
+        assert "No dense network was kept." in capsys.readouterr().out
+        assert len(history["val_loss"]) == len(history["seconds"]) == 2
+        assert network.optimizer.iterations == 2 * 2  # 200 images in batches of 100
+
+    def test_with_the_same_settings_it_gives_the_kept_one(self, artifacts):
+        network, history = self.call()
+        settings = {"data": "offline digits", "epochs": 1, "batch_size": 100}
+        save_run("dense", network, history, settings | {"train_images": 250, "seed": 1})
+        again, kept_history = self.call()
+        assert kept_history == history
+        assert all(map(np.array_equal, again.get_weights(), network.get_weights()))
+        assert self.call(epochs=2)[1] != history
+
+
 def train(network, **options):
     network.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
     pixels = np.zeros((20, 28, 28), dtype="uint8")
@@ -117,15 +139,14 @@ def train(network, **options):
 
 class TestProgress:
     def test_the_history_tells_the_seconds_of_every_epoch(self, network):
-        seconds = train(network, epochs=3)["seconds"]
-        assert len(seconds) == 3
-        assert 0 < seconds[0] < seconds[1] < seconds[2]
+        first, second, third = train(network, epochs=3)["seconds"]
+        assert 0 < first < second < third
 
     def test_the_record_that_stays_is_short_and_tells_the_last_epoch(self, network, monkeypatch):
         shown = []
-        monkeypatch.setattr(training.DisplayHandle, "display", lambda _, data, **__: None)
+        monkeypatch.setattr(progress.DisplayHandle, "display", lambda _, data, **__: None)
         monkeypatch.setattr(
-            training.DisplayHandle, "update", lambda _, data, **__: shown.append(data["text/plain"])
+            progress.DisplayHandle, "update", lambda _, data, **__: shown.append(data["text/plain"])
         )
         history = train(network, epochs=2, validation_split=0.2)
         first, second, third = shown[-1].splitlines()
@@ -139,9 +160,7 @@ class TestProgress:
         before = network.get_weights()
         with pytest.raises(RuntimeError, match="run the cells again from the one that builds it"):
             train(network)  # compiled anew, but with the old weights
-        assert all(
-            np.array_equal(*pair) for pair in zip(before, network.get_weights(), strict=True)
-        )
+        assert all(map(np.array_equal, before, network.get_weights()))
 
 
 class TestHistoryOfAnotherTraining:
@@ -151,12 +170,10 @@ class TestHistoryOfAnotherTraining:
         history = train(network)
         other = build_dense()
         train(other)
-        for use in (
-            lambda: report_result("dense", other, history, 0.2, 96, 100),
-            lambda: save_run("dense", other, history, SETTINGS),
-        ):
-            with pytest.raises(ValueError, match="history is of another training"):
-                use()
+        with pytest.raises(ValueError, match="history is of another training"):
+            report_result("dense", other, history, 0.2, 96, 100)
+        with pytest.raises(ValueError, match="history is of another training"):
+            save_run("dense", other, history, SETTINGS)
         assert not artifacts.exists()
 
     def test_the_networks_own_history_is_reported_and_kept(self, artifacts, network):
@@ -170,8 +187,8 @@ class TestHistoryOfAnotherTraining:
 class TestReport:
     def test_a_result_is_shown_and_can_be_read_by_programs(self, network, monkeypatch):
         shown = []
-        monkeypatch.setattr("mnist_helpers.training.display", lambda data, raw: shown.append(data))
+        monkeypatch.setattr(results, "display", lambda data, raw: shown.append(data))
         report_result("dense", network, HISTORY, test_loss=0.2, correct=96, total=100)
         assert "96.00% of 100 test images" in shown[0]["text/plain"]
-        report = json.loads(json.dumps(shown[0][RESULT_TYPE]))
+        report = json.loads(json.dumps(shown[0][results.RESULT_TYPE]))
         assert report["test_accuracy"] == 0.96 and report["parameters"] == 20_535

@@ -1,13 +1,10 @@
 """Render the executed notebooks as a site to read: plain HTML that needs no network.
 
-    python tools/build_site.py SOURCE_DIR OUT_DIR
-
-SOURCE_DIR holds the notebooks, in the order of their names, and in `solutions/` one notebook
+A folder holds the notebooks, in the order of their names, and in `solutions/` one notebook
 NAME_solutions.ipynb for each NAME.ipynb that has exercises.
 """
 
 import re
-import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -31,14 +28,6 @@ def slug(heading: str) -> str:
     return re.sub(r"[\s-]+", "-", words).strip("-")
 
 
-def page_of(url: str) -> str:
-    """A notebook's link to another notebook, or to a section, as the link of the page."""
-    path, mark, fragment = url.partition("#")
-    if path.endswith(".ipynb"):
-        path = path.removesuffix(".ipynb") + ".html"
-    return path + mark + slug(fragment)
-
-
 class Renderer(IPythonRenderer):
     """Markdown to HTML, with MathML for formulas, page links, and tables that can scroll."""
 
@@ -48,9 +37,10 @@ class Renderer(IPythonRenderer):
         return f'<h{level} id="{name}">{text}{anchor}</h{level}>\n'
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
-        if re.match(r"[a-z]+:", url):
-            return super().link(text, url, title)
-        return super().link(text, page_of(url), title)
+        if not re.match(r"[a-z]+:", url):  # to a notebook or a section, now to its page
+            path, mark, fragment = url.partition("#")
+            url = re.sub(r"\.ipynb$", ".html", path) + mark + slug(fragment)
+        return super().link(text, url, title)
 
     def block_math(self, body: str) -> str:
         formula = convert_math(body.strip(), display="block")
@@ -71,43 +61,31 @@ def can_scroll(html: str) -> str:
     return re.sub(r"<pre(?! tabindex)", '<pre tabindex="0"', html)
 
 
-def leave_out_neighbours(
-    notebook: nbformat.NotebookNode, resources: dict
-) -> tuple[nbformat.NotebookNode, dict]:
-    """The links of a notebook to its neighbours, which a page has in its own form."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = NEIGHBOURS.sub("", cell.source)
-    notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
-    return notebook, resources
-
-
-def text_under(notebook: nbformat.NotebookNode, heading: str) -> str:
-    """The Markdown between a heading and the next one; empty where there is no such heading."""
-    source = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    found = re.search(rf"^#+ {heading}\s*\n(.*?)(?=^#|\Z)", source, re.MULTILINE | re.DOTALL)
-    return found.group(1).strip() if found else ""
+def markdown_of(notebook: nbformat.NotebookNode) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 def title_of(notebook: nbformat.NotebookNode, name: str) -> str:
-    for cell in notebook.cells:
-        found = re.search(r"^# (.+)$", cell.source, re.MULTILINE)
-        if cell.cell_type == "markdown" and found:
-            return found.group(1).strip()
-    return name
+    found = re.search(r"^# (.+)$", markdown_of(notebook), re.MULTILINE)
+    return found.group(1).strip() if found else name
+
+
+def html_under(notebook: nbformat.NotebookNode, heading: str) -> str:
+    """The text between a heading and the next one; empty where there is no such heading."""
+    section = rf"^#+ {heading}\s*\n(.*?)(?=^#|\Z)"
+    found = re.search(section, markdown_of(notebook), re.MULTILINE | re.DOTALL)
+    return markdown_to_html(found.group(1).strip()) if found else ""
 
 
 def describe(notebook: nbformat.NotebookNode, name: str) -> dict:
     """What the page of contents says of a notebook, in the notebook's own words."""
-    time = re.search(r"[^.\n]*\bon two cores\b[^.\n]*\.", text_under(notebook, "What you.ll need"))
     number = re.match(r"\d+", name).group()
     return {
         "href": f"{name}.html",
         "title": f"{int(number)}. {title_of(notebook, name)}",
-        "summary": markdown_to_html(text_under(notebook, "What you.ll do")),
-        "goals": markdown_to_html(text_under(notebook, "What you.ll learn")),
-        "time": time.group().strip() if time else "",
-        "solutions": None,
+        "summary": html_under(notebook, "What you.ll do"),
+        "goals": html_under(notebook, "What you.ll learn"),
+        "time": notebook.metadata.get("mnist_tutorial", {}).get("time"),
     }
 
 
@@ -121,10 +99,17 @@ def links_between(pages: list[dict], number: int) -> list[dict]:
     return links
 
 
-def find_notebooks(folder: Path) -> dict[str, nbformat.NotebookNode]:
+def read_notebooks(folder: Path) -> dict[str, nbformat.NotebookNode]:
+    """The notebooks of a folder by name, without their links to one another."""
     # A notebook that failed is kept for its author as NAME.failed.ipynb; it is no page.
     paths = [path for path in sorted(folder.glob("[0-9]*.ipynb")) if "." not in path.stem]
-    return {path.stem: nbformat.read(path, as_version=4) for path in paths}
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in paths}
+    for notebook in notebooks.values():
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = NEIGHBOURS.sub("", cell.source)
+        notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
+    return notebooks
 
 
 def build_site(source: Path, out: Path) -> None:
@@ -133,8 +118,8 @@ def build_site(source: Path, out: Path) -> None:
     Pages of an earlier run that have no notebook any more are removed from `out`. Raises
     FileNotFoundError if `source` holds no notebook.
     """
-    notebooks = find_notebooks(source)
-    solutions = find_notebooks(source / "solutions")
+    notebooks = read_notebooks(source)
+    solutions = read_notebooks(source / "solutions")
     if not notebooks:
         raise FileNotFoundError(f"{source} holds no notebook; `make run` puts them there")
     exporter = HTMLExporter(
@@ -143,7 +128,6 @@ def build_site(source: Path, out: Path) -> None:
         filters={"markdown2html": markdown_to_html, "can_scroll": can_scroll},
         config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
     )
-    exporter.register_preprocessor(leave_out_neighbours, enabled=True)
 
     (out / "solutions").mkdir(parents=True, exist_ok=True)
     for old_page in [*out.glob("*.html"), *out.glob("solutions/*.html")]:
@@ -172,16 +156,3 @@ def build_site(source: Path, out: Path) -> None:
             ]
             write_notebook(page["solutions"]["href"], solution, title, links)
     write_page("index.html", "contents_page.html.j2", title=TITLE, links=[], notebooks=pages)
-
-
-def main() -> None:
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    try:
-        build_site(Path(sys.argv[1]), Path(sys.argv[2]))
-    except FileNotFoundError as error:
-        sys.exit(f"build_site: {error}")
-
-
-if __name__ == "__main__":
-    main()

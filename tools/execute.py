@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULT_TYPE = "application/vnd.mnist-tutorial.result+json"
 
 
 class NotebookFailed(Exception):
@@ -80,6 +79,8 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
 
 def reported_models(notebook) -> dict:
     """What an executed notebook left with `report_result`, by the model's name."""
+    from mnist_helpers.results import RESULT_TYPE
+
     models = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

@@ -1,4 +1,9 @@
-"""The main job: execute the notebooks in order, collect the results, render the reading view."""
+"""The main job: execute the notebooks in order, collect the results, render the reading view.
+
+A notebook is executed again only if something has changed that its execution depends on.
+build/current/ holds, for each one that has been executed, what it depended on and what was
+measured; without that folder everything is executed.
+"""
 
 import argparse
 import fcntl
@@ -13,7 +18,7 @@ from pathlib import Path
 import nbformat
 from execute import ROOT, NotebookFailed, execute
 
-from mnist_helpers.files import write_atomically
+from mnist_helpers.files import artifacts_folder, write_atomically
 
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
@@ -31,6 +36,12 @@ def read_json(path: Path) -> dict:
         return {}
 
 
+def networks_of(path: Path) -> dict[str, list[str]]:
+    """Which trained networks a notebook keeps and which it uses, as its metadata tell."""
+    told = nbformat.read(path, as_version=4).metadata.get("mnist_tutorial", {})
+    return {"keeps": told.get("keeps", []), "uses": told.get("uses", [])}
+
+
 def digests() -> dict[str, str]:
     """For each notebook, in order, a digest of all that its execution depends on."""
     common = hashlib.sha256()
@@ -38,44 +49,53 @@ def digests() -> dict[str, str]:
         common.update(path.read_bytes())
     for name in ("MNIST_NPZ", "MNIST_OFFLINE", "MNIST_ARTIFACTS"):
         common.update(f"{name}={os.environ.get(name, '')}\n".encode())
-    answer = {}
+    answer, digest_of_keeper = {}, {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         sources = [cell.source for cell in nbformat.read(path, as_version=4).cells]
+        networks = networks_of(path)
         digest = common.copy()
         digest.update("\0".join(sources).encode())
+        for network in networks["uses"]:
+            digest.update(digest_of_keeper.get(network, "").encode())
         answer[path.stem] = digest.hexdigest()
-        # The notebooks after one that keeps a network may use that network.
-        if any("save_run(" in source for source in sources):
-            common.update(answer[path.stem].encode())
+        digest_of_keeper |= dict.fromkeys(networks["keeps"], answer[path.stem])
     return answer
+
+
+def measured_before(name: str, digest: str) -> dict | None:
+    """What was measured of a notebook that need not be executed again, or None."""
+    entry = read_json(BUILD / "current" / f"{name}.json")
+    outcomes = [BUILD / "notebooks" / f"{name}.ipynb"]
+    outcomes += [artifacts_folder() / f"{network}.keras" for network in entry.get("keeps", [])]
+    if entry.get("digest") != digest or not all(path.exists() for path in outcomes):
+        return None
+    return entry
 
 
 def run_all(everything: bool = False) -> dict:
     """Execute what has changed (or everything); write and return build/results.json."""
-    BUILD.mkdir(exist_ok=True)
-    state = {} if everything else read_json(BUILD / "state.json")
+    if everything:
+        shutil.rmtree(BUILD / "current", ignore_errors=True)
+    measured = {}
     for name, digest in digests().items():
-        output = BUILD / "notebooks" / f"{name}.ipynb"
-        if state.get(name, {}).get("digest") == digest and output.exists():
-            print(f"{name}: unchanged", flush=True)
-            continue
-        print(f"{name}: executing", flush=True)
-        measured = execute(NOTEBOOKS / f"{name}.ipynb", output)
-        state[name] = {"digest": digest, **measured}
-        write_json(BUILD / "state.json", state)
-    return write_results({name: state[name] for name in digests()})
+        measured[name] = measured_before(name, digest)
+        print(f"{name}: {'unchanged' if measured[name] else 'executing'}", flush=True)
+        if measured[name] is None:
+            path = NOTEBOOKS / f"{name}.ipynb"
+            report = execute(path, BUILD / "notebooks" / path.name)
+            measured[name] = {"digest": digest, "keeps": networks_of(path)["keeps"], **report}
+            write_json(BUILD / "current" / f"{name}.json", measured[name])
+    return write_results(measured)
 
 
-def write_results(state: dict) -> dict:
+def write_results(measured: dict[str, dict]) -> dict:
     from mnist_helpers import load_mnist
 
-    kept = read_json(BUILD / "results.json")
     results = {"dataset": load_mnist().name, "models": {}, "notebooks": {}}
-    if "compact_seeds" in kept and kept.get("dataset") == results["dataset"]:
-        results["compact_seeds"] = kept["compact_seeds"]
-    for name, entry in state.items():
-        # A later notebook that meets the same network again does not replace the first report.
-        results["models"] = entry["models"] | results["models"]
+    for name, entry in measured.items():
+        for model, report in entry["models"].items():
+            # A later notebook that meets the same network again does not replace the first report.
+            results["models"].setdefault(model, report)
         results["notebooks"][name] = {key: entry[key] for key in ("seconds", "peak_rss_mb")}
     write_json(BUILD / "results.json", results)
     return results

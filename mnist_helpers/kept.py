@@ -1,0 +1,113 @@
+"""Trained networks, kept by one notebook for the next."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from .data import Mnist
+from .files import artifacts_folder, write_atomically
+from .keras_setup import keras
+from .progress import FitProgress
+from .results import check_history
+
+# What a kept .keras file holds besides the network: history and settings, as JSON.
+RUN_MEMBER = "mnist_tutorial_run.json"
+
+
+def save_run(name: str, model: keras.Model, history: dict, settings: dict) -> None:
+    """Keep a trained network, its history and the settings it was trained with, in one file.
+
+    The file is an ordinary .keras archive with one more member, RUN_MEMBER, and is replaced
+    atomically: a reader sees the old run or the new one, never a mixture. Where nothing can be
+    written, says so and carries on. Raises ValueError if the history is of another training.
+    """
+    check_history(model, history)
+    run = json.dumps({"settings": settings, "history": history})
+
+    def write(part: Path) -> None:
+        model.save(part)
+        with zipfile.ZipFile(part, "a") as archive:
+            archive.writestr(RUN_MEMBER, run)
+
+    try:
+        write_atomically(_kept_file(name), write)
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"The network could not be kept ({reason}): the later notebooks train it anew.")
+        return
+    print(f"Kept for the later notebooks: artifacts/{name}.keras")
+
+
+def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
+    """The network, uncompiled, and the history kept by `save_run` with these settings, or None.
+
+    Prints one line that says which it is and, where a kept run cannot be used, why. Keras's
+    safe mode stays on: a file that would run code when loaded is refused.
+    """
+    path = _kept_file(name)
+    if not path.exists():
+        print(f"No {name} network was kept.")
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():
+                raise ValueError("its file is damaged")
+            run = json.loads(archive.read(RUN_MEMBER))
+        if run["settings"] != settings:
+            raise ValueError("it was trained with other settings")
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        if model.input_shape != (None, 28, 28) or model.output_shape != (None, 10):
+            raise ValueError("it is another kind of network")
+        history = run["history"]
+    except Exception as error:  # whatever is wrong with the file, the answer is the same
+        reason = "its file is damaged" if isinstance(error, zipfile.BadZipFile) else str(error)
+        first_line = (reason.strip() or type(error).__name__).splitlines()[0]
+        print(f"The kept {name} network is not used: {first_line[:120]}.")
+        return None
+    print(f"Using the {name} network that was trained before and kept in artifacts/.")
+    return model, history
+
+
+def load_or_train(
+    name: str,
+    build: Callable[[], keras.Model],
+    data: Mnist,
+    *,
+    epochs: int,
+    batch_size: int,
+    train_images: int,
+    seed: int,
+) -> tuple[keras.Model, dict]:
+    """The kept network and its history or, where there is none, one trained here in the same way.
+
+    `build` gives an uncompiled network, as `build_dense` does. Trains as notebooks 02 and 03 do:
+    on the first `train_images` images, the last fifth of them held out for validation.
+    """
+    settings = {"data": data.name, "epochs": epochs, "batch_size": batch_size}
+    settings |= {"train_images": train_images, "seed": seed}
+    kept = load_run(name, settings)
+    if kept:
+        return kept
+    keras.utils.set_random_seed(seed)
+    model = build()
+    model.compile(
+        loss="categorical_crossentropy",
+        optimizer="adam",
+        metrics=["accuracy"],
+        steps_per_execution=20,
+    )
+    fit = model.fit(
+        data.x_train[:train_images],
+        keras.utils.to_categorical(data.y_train[:train_images], 10),
+        batch_size=batch_size,
+        epochs=epochs,
+        validation_split=0.2,
+        verbose=0,
+        callbacks=[FitProgress()],
+    )
+    return model, fit.history
+
+
+def _kept_file(name: str) -> Path:
+    return artifacts_folder() / f"{name}.keras"

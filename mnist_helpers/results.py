@@ -1,0 +1,59 @@
+"""How sure an accuracy is, and the one line in which a notebook reports it."""
+
+from IPython.display import display
+from scipy.stats import binomtest
+
+# What the test runner reads from an executed notebook.
+RESULT_TYPE = "application/vnd.mnist-tutorial.result+json"
+
+
+def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
+    """95 % Wilson score interval of an accuracy, as fractions (low, high).
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical
+    inference", JASA 22 (1927), as implemented by SciPy. Raises ValueError unless
+    0 <= correct <= total and total >= 1.
+    """
+    if not 0 <= correct <= total or total < 1:
+        raise ValueError(f"{correct} correct of {total}: need 0 <= correct <= total, total >= 1")
+    interval = binomtest(int(correct), int(total)).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def report_result(
+    name: str, model, history: dict, test_loss: float, correct: int, total: int
+) -> None:
+    """Show a network's test result in one line, and leave it for programs to read.
+
+    `model` is a Keras network, `history` that of its training with `FitProgress`. Raises
+    ValueError if the history is of another training than the network.
+    """
+    check_history(model, history)
+    low, high = accuracy_interval(correct, total)
+    result = {
+        "model": name,
+        "parameters": model.count_params(),
+        "epochs": len(history["loss"]),
+        "fit_seconds": round(history["seconds"][-1], 3),
+        "test_accuracy": correct / total,
+        "test_loss": float(test_loss),
+    }
+    line = (
+        f"{name}: {correct / total:.2%} of {total:,} test images right "
+        f"(95 % interval {low:.2%} to {high:.2%}), test loss {test_loss:.4f}"
+    )
+    display({"text/plain": line, RESULT_TYPE: result}, raw=True)
+
+
+def check_history(model, history: dict) -> None:
+    """Raise ValueError if Keras knows that the model's last training had another history.
+
+    That is so where cells were run in another order, or the last training was interrupted:
+    the network is then not the one that the history tells of.
+    """
+    last = getattr(model, "history", None)
+    if last is not None and last.history is not history:
+        raise ValueError(
+            "this history is of another training than the network: run the cells again from "
+            "the one that builds the network"
+        )
