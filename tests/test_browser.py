@@ -195,6 +195,9 @@ def set_theme(page, theme: str) -> None:
         THEMES[theme],
     )
     page.wait_for_selector(f'body[data-jp-theme-name="{THEMES[theme]}"]', state="attached")
+    # Its style sheet changes the heights of cells: until they have settled, places move.
+    page.evaluate("async () => { await document.fonts.ready; }")
+    page.wait_for_load_state("networkidle")
 
 
 # --- the drawing pad ------------------------------------------------------------------------
@@ -220,10 +223,11 @@ class Pad:
 
     def draw(self, strokes: list) -> None:
         """Draw strokes of points in percent of the pad and wait for the answer to each."""
-        self.surface.scroll_into_view_if_needed()
-        box = self.surface.bounding_box()
         for stroke in strokes:
             before = self.strokes()
+            # Goes there once the pad stands still: answers and themes move what is below them.
+            self.surface.hover()
+            box = self.surface.bounding_box()
             points = [
                 (box["x"] + x / 100 * box["width"], box["y"] + y / 100 * box["height"])
                 for x, y in stroke
@@ -399,7 +403,7 @@ def test_ink_stands_out_in_every_theme(pad, theme):
 
     set_theme(pad.page, theme)
     try:
-        pad.draw(MOUSE_DIGITS[5])
+        Pad(pad.page).draw(MOUSE_DIGITS[5])
         wait_until(stands_out, 20, f"ink that stands out, in place of {brightness()}")
         pad.root.screenshot(path=SCREENS / f"pad-{theme}.png")
     finally:
