@@ -171,8 +171,7 @@ def test_two_runs_at_once_do_not_meet(tmp_path):
 def test_make_b_run_executes_everything_and_make_run_what_has_changed(tmp_path):
     checkout = make_checkout(tmp_path)
     shutil.copy(ROOT / "Makefile", checkout)
-    for name in ("01_first", "02_second"):
-        write_notebook(checkout / "notebooks" / f"{name}.ipynb", "1")
+    write_notebook(checkout / "notebooks" / "01_first.ipynb", "1")
     # The environment of the tests stands in for one that would take minutes to install.
     (checkout / "tools" / "setup_venv.py").write_text("")
     (checkout / ".venv" / "bin").mkdir(parents=True)
@@ -187,4 +186,4 @@ def test_make_b_run_executes_everything_and_make_run_what_has_changed(tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout.count(": executing")
 
-    assert [executed(), executed(), executed("-B")] == [2, 0, 2]
+    assert [executed(), executed(), executed("-B")] == [1, 0, 1]

@@ -1,8 +1,8 @@
 """The main job: execute the notebooks in order, collect the results, render the reading view.
 
 A notebook is executed again only if something has changed that its execution depends on.
-build/current/ holds, for each one that has been executed, what it depended on and what was
-measured; without that folder everything is executed.
+build/current/ holds, for each one that has been executed, a digest of what it depended on and
+what was measured; without that folder everything is executed.
 """
 
 import argparse
@@ -76,29 +76,52 @@ def run_all(everything: bool = False) -> dict:
     """Execute what has changed (or everything); write and return build/results.json."""
     if everything:
         shutil.rmtree(BUILD / "current", ignore_errors=True)
-    measured = {}
+    from mnist_helpers import load_mnist
+
+    measured, dataset = {}, ""
     for name, digest in digests().items():
         measured[name] = measured_before(name, digest)
         print(f"{name}: {'unchanged' if measured[name] else 'executing'}", flush=True)
         if measured[name] is None:
             path = NOTEBOOKS / f"{name}.ipynb"
             report = execute(path, BUILD / "notebooks" / path.name)
-            measured[name] = {"digest": digest, "keeps": networks_of(path)["keeps"], **report}
+            report |= {"digest": digest, "keeps": networks_of(path)["keeps"]}
+            dataset = dataset or load_mnist().name
+            measured[name] = report | {"dataset": dataset}
             write_json(BUILD / "current" / f"{name}.json", measured[name])
     return write_results(measured)
 
 
 def write_results(measured: dict[str, dict]) -> dict:
-    from mnist_helpers import load_mnist
-
-    results = {"dataset": load_mnist().name, "models": {}, "notebooks": {}}
+    results = {"dataset": "", "models": {}, "notebooks": {}}
     for name, entry in measured.items():
+        results["dataset"] = entry["dataset"]
         for model, report in entry["models"].items():
             # A later notebook that meets the same network again does not replace the first report.
             results["models"].setdefault(model, report)
         results["notebooks"][name] = {key: entry[key] for key in ("seconds", "peak_rss_mb")}
     write_json(BUILD / "results.json", results)
     return results
+
+
+def render_site() -> None:
+    """Render build/site/ anew, if anything that stands in it has changed."""
+    solutions = BUILD / "notebooks" / "solutions"
+    shutil.rmtree(solutions, ignore_errors=True)
+    # A teacher may have taken them out.
+    if (NOTEBOOKS / "solutions").is_dir():
+        shutil.copytree(NOTEBOOKS / "solutions", solutions)
+    tools = ROOT / "tools"
+    sources = [tools / "build_site.py", *sorted((tools / "site_template").iterdir())]
+    sources += sorted((BUILD / "notebooks").glob("**/*.ipynb"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    rendered = BUILD / "current" / "site.json"
+    if read_json(rendered).get("digest") == digest and (BUILD / "site" / "index.html").exists():
+        return
+    from build_site import build_site
+
+    build_site(BUILD / "notebooks", BUILD / "site")
+    write_json(rendered, {"digest": digest})
 
 
 def print_table(results: dict) -> None:
@@ -131,14 +154,7 @@ def main() -> None:
             sys.exit(f"run: {error}")
         except KeyboardInterrupt:
             sys.exit("\nrun: interrupted; `make run` goes on with the notebook it was at")
-        from build_site import build_site
-
-        solutions = BUILD / "notebooks" / "solutions"
-        shutil.rmtree(solutions, ignore_errors=True)
-        # A teacher may have taken them out.
-        if (NOTEBOOKS / "solutions").is_dir():
-            shutil.copytree(NOTEBOOKS / "solutions", solutions)
-        build_site(BUILD / "notebooks", BUILD / "site")
+        render_site()
         print_table(results)
         print(f"\nReading view: build/site/index.html ({time.perf_counter() - started:.0f} s)")
 
