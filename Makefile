@@ -1,7 +1,7 @@
 # The tutorial's commands. `PYTHON=python3.12 make run` picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
-# Two workers, each with one core's worth of threads (tests/conftest.py), take file after file.
+# Two workers, each on a core of its own (tests/conftest.py), take file after file.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Notebooks run in a folder of their own: a relative path must not depend on it.

@@ -49,10 +49,11 @@ SMALL = {
 
 
 def pytest_configure(config) -> None:
-    """Give each of several workers (pytest -n) one core's worth of threads, and all it starts."""
-    if hasattr(config, "workerinput"):
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-            os.environ[name] = "1"
+    """Give each of several workers (pytest -n) a core of its own, and with it all it starts."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
 def read(path: Path):
