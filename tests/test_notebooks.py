@@ -74,9 +74,16 @@ class TestExecute:
             execute(path, tmp_path / "out.ipynb")
         assert (tmp_path / "out.ipynb").read_text() == "former"
 
-    def test_a_cell_that_leaves_the_kernel_is_noticed(self, tmp_path):
-        path = self.notebook(tmp_path, "import sys; sys.exit(0)", "1")
-        with pytest.raises(NotebookFailed):
+    @pytest.mark.parametrize(
+        ("source", "message"),
+        [
+            ("import sys; sys.exit(0)", "made.ipynb: code cell 1 did not complete"),
+            ("import os; os.kill(os.getpid(), 9)", "made.ipynb: its kernel died"),
+        ],
+    )
+    def test_a_cell_that_ends_the_kernel_is_noticed(self, tmp_path, source, message):
+        path = self.notebook(tmp_path, source, "1")
+        with pytest.raises(NotebookFailed, match=message):
             execute(path, tmp_path / "out.ipynb")
 
     def test_lines_printed_one_by_one_are_one_output(self, tmp_path):

@@ -42,6 +42,7 @@ def execute(
 
 def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> dict:
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     started = time.perf_counter()
     try:
@@ -67,6 +68,10 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(
             f"{notebook.name}, code cell {error.exec_count}: {error.ename}: {error.evalue}"
+        ) from None
+    except DeadKernelError:
+        raise NotebookFailed(
+            f"{notebook.name}: its kernel died, perhaps for lack of memory"
         ) from None
     # Linux counts kilobytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
