@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -455,13 +456,11 @@ def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(chromium
             return re.search(address, "".join(path.read_text() for path in files))
 
         url = wait_until(page_to_open, 90, "page to open").group()
-        servers = psutil.Process(make.pid).children(recursive=True)
-        listening = {
-            connection.laddr.ip
-            for process in servers
-            for connection in process.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        }
+        listening = set()
+        for process in psutil.Process(make.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # what the server starts for a moment
+                connections = process.net_connections("tcp")
+                listening |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
         assert listening == {"127.0.0.1"}
 
         with pytest.raises(urllib.error.HTTPError) as refused:
