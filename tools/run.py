@@ -36,9 +36,9 @@ def read_json(path: Path) -> dict:
         return {}
 
 
-def networks_of(path: Path) -> dict[str, list[str]]:
+def networks_of(notebook: nbformat.NotebookNode) -> dict[str, list[str]]:
     """Which trained networks a notebook keeps and which it uses, as its metadata tell."""
-    told = nbformat.read(path, as_version=4).metadata.get("mnist_tutorial", {})
+    told = notebook.metadata.get("mnist_tutorial", {})
     return {"keeps": told.get("keeps", []), "uses": told.get("uses", [])}
 
 
@@ -51,10 +51,10 @@ def digests() -> dict[str, str]:
         common.update(f"{name}={os.environ.get(name, '')}\n".encode())
     answer, digest_of_keeper = {}, {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        sources = [cell.source for cell in nbformat.read(path, as_version=4).cells]
-        networks = networks_of(path)
+        notebook = nbformat.read(path, as_version=4)
+        networks = networks_of(notebook)
         digest = common.copy()
-        digest.update("\0".join(sources).encode())
+        digest.update("\0".join(cell.source for cell in notebook.cells).encode())
         for network in networks["uses"]:
             digest.update(digest_of_keeper.get(network, "").encode())
         answer[path.stem] = digest.hexdigest()
@@ -76,8 +76,6 @@ def run_all(everything: bool = False) -> dict:
     """Execute what has changed (or everything); write and return build/results.json."""
     if everything:
         shutil.rmtree(BUILD / "current", ignore_errors=True)
-    from mnist_helpers import load_mnist
-
     measured, dataset = {}, ""
     for name, digest in digests().items():
         measured[name] = measured_before(name, digest)
@@ -85,8 +83,12 @@ def run_all(everything: bool = False) -> dict:
         if measured[name] is None:
             path = NOTEBOOKS / f"{name}.ipynb"
             report = execute(path, BUILD / "notebooks" / path.name)
-            report |= {"digest": digest, "keeps": networks_of(path)["keeps"]}
-            dataset = dataset or load_mnist().name
+            keeps = networks_of(nbformat.read(path, as_version=4))["keeps"]
+            report |= {"digest": digest, "keeps": keeps}
+            if not dataset:
+                from mnist_helpers import load_mnist
+
+                dataset = load_mnist().name
             measured[name] = report | {"dataset": dataset}
             write_json(BUILD / "current" / f"{name}.json", measured[name])
     return write_results(measured)
