@@ -29,14 +29,26 @@ async (path) => {
   const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
   await panel.context.ready;
   const session = panel.sessionContext;
-  // One that was opened to be looked at has no kernel yet.
-  if (!session.isReady || !session.session?.kernel) await session.changeKernel({name: 'python3'});
+  await session.ready;
   app.shell.activateById(panel.id);
   await app.commands.execute('notebook:run-all-cells');
   // Run All ends early when a cell fails; the kernel's last words may still be on their way.
   await session.session.kernel.requestKernelInfo();
   const cells = panel.context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
   return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
+}
+"""
+# Opens a notebook with its kernel (the view of a widget is lost where the kernel comes later),
+# and scrolls to one of its cells. JupyterLab's promise of a scroll is not waited for: a second
+# scroll can leave it unsettled for ever.
+SHOW_CELL = """
+async ([path, index]) => {
+  const app = window.jupyterapp;
+  const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  await panel.context.ready;
+  app.shell.activateById(panel.id);
+  panel.content.activeCellIndex = index;
+  panel.content.scrollToItem(index).catch(() => {});
 }
 """
 CURRENT_PATH = "() => window.jupyterapp.shell.currentWidget?.context?.path"
@@ -140,6 +152,13 @@ class Lab:
 def run_all(page, path: str) -> list[dict]:
     """Open a notebook, run all its cells, and give its code cells with their outputs."""
     return page.evaluate(RUN_ALL, path)
+
+
+def show_cell(page, path: str, index: int = 0) -> None:
+    """Bring a cell of a notebook to the front, opening the notebook if need be."""
+    page.evaluate(SHOW_CELL, [path, index])
+    # Only what is near the screen is drawn.
+    page.locator(".jp-Cell.jp-mod-active:visible").scroll_into_view_if_needed()
 
 
 def close_everything(page) -> None:

@@ -18,6 +18,7 @@ from browser import (
     free_port,
     problems,
     run_all,
+    show_cell,
     wait_until,
 )
 from conftest import NOTEBOOKS, ROOT, SMALL, SOLUTIONS, read, tags
@@ -110,7 +111,7 @@ def page(lab, chromium):
 @pytest.fixture(scope="module", params=NOTEBOOKS, **name_of)
 def opened(request, page) -> Path:
     """A notebook in front on the page, not yet run; afterwards everything is shut down."""
-    show(page, request.param.name)
+    show_cell(page, request.param.name)
     yield request.param
     close_everything(page)
 
@@ -127,7 +128,7 @@ def ran(opened, page) -> list[dict]:
 @pytest.mark.parametrize("theme", THEMES)
 def test_first_screen_shows_the_title(page, opened, theme):
     set_theme(page, theme)
-    show(page, opened.name)
+    show_cell(page, opened.name)
     title = read(opened).cells[0].source.splitlines()[0].lstrip("# ")
     heading = page.get_by_role("heading", level=1, name=re.compile(re.escape(title))).first
     wait_until(lambda: 0 < heading.bounding_box()["y"] < 300, 20, "title on the first screen")
@@ -155,7 +156,7 @@ def test_links_open_the_right_notebook(lab, page, opened):
             continue
         seen = []
         for text, target in re.findall(r"\[([^\]]+)\]\(([^)#]+\.ipynb)[^)]*\)", cell.source):
-            show(page, opened.name, index)
+            show_cell(page, opened.name, index)
             links = page.locator(".jp-Cell.jp-mod-active:visible").get_by_role(
                 "link", name=text, exact=True
             )
@@ -171,23 +172,6 @@ def test_solutions_run(page, path):
     cells = run_all(page, str(path.relative_to(ROOT / "notebooks")))
     close_everything(page)
     assert problems(cells) == []
-
-
-def show(page, path: str, cell: int = 0) -> None:
-    """Bring a notebook to the front, opened if need be, without running it."""
-    page.evaluate(
-        """async ([path, cell]) => {
-          const app = window.jupyterapp;
-          const options = {path, factory: 'Notebook', kernelPreference: {shouldStart: false}};
-          const panel = await app.commands.execute('docmanager:open', options);
-          await panel.context.ready;
-          app.shell.activateById(panel.id);
-          panel.content.activeCellIndex = cell;
-          // Only the cells near the screen are in the page.
-          await panel.content.scrollToItem(cell);
-        }""",
-        [path, cell],
-    )
 
 
 def set_theme(page, theme: str) -> None:
@@ -212,14 +196,9 @@ class Pad:
         self.root = page.locator(".mnist-pad")
         self.surface = page.locator(".mnist-pad-surface")
         self.answer = page.locator(".mnist-pad-answer")
-        # JupyterLab keeps only the cells near the screen in the page.
-        page.evaluate(
-            """async () => {
-              const notebook = window.jupyterapp.shell.currentWidget.content;
-              const isPad = (cell) => cell.model.sharedModel.source.includes('DrawingPad(');
-              await notebook.scrollToItem(notebook.widgets.findIndex(isPad));
-            }"""
-        )
+        cells = read(ROOT / "notebooks" / PAD_NOTEBOOK).cells
+        shown = [index for index, cell in enumerate(cells) if "DrawingPad(" in cell.source]
+        show_cell(page, PAD_NOTEBOOK, shown[0])
         self.surface.scroll_into_view_if_needed()
 
     def draw(self, strokes: list) -> None:
