@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .data import Mnist
+from .data import Mnist, hold_out
 from .files import artifacts_folder, write_atomically
 from .keras_setup import keras
 from .progress import FitProgress
@@ -82,13 +82,14 @@ def load_or_train(
     """The kept network and its history or, where there is none, one trained here in the same way.
 
     `build` gives an uncompiled network, as `build_dense` does. Trains as notebooks 02 and 03 do:
-    on the first `train_images` images, the last fifth of them held out for validation.
+    on the first `train_images` of the training images that `hold_out` gives.
     """
     settings = {"data": data.name, "epochs": epochs, "batch_size": batch_size}
     settings |= {"train_images": train_images, "seed": seed}
     kept = load_run(name, settings)
     if kept:
         return kept
+    x_train, y_train, x_valid, y_valid = hold_out(data)
     keras.utils.set_random_seed(seed)
     model = build()
     model.compile(
@@ -98,11 +99,11 @@ def load_or_train(
         steps_per_execution=20,
     )
     fit = model.fit(
-        data.x_train[:train_images],
-        keras.utils.to_categorical(data.y_train[:train_images], 10),
+        x_train[:train_images],
+        keras.utils.to_categorical(y_train[:train_images], 10),
         batch_size=batch_size,
         epochs=epochs,
-        validation_split=0.2,
+        validation_data=(x_valid, keras.utils.to_categorical(y_valid, 10)),
         verbose=0,
         callbacks=[FitProgress()],
     )

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 # class balance is the same on both data sets.
 TRAIN_COUNTS = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
 TEST_COUNTS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
-# Keras's validation_split=0.2 holds out the last 12,000 training images; they get originals
-# of their own, so that validation is as honest as the test is.
+# `hold_out` takes the last 12,000 training images for validation; they get originals of their
+# own, so that validation is as honest as the test is.
 VALIDATION_IMAGES = 12_000
 TEST_ORIGINALS_PER_DIGIT = 40
 VALIDATION_ORIGINALS_PER_DIGIT = 28

@@ -163,6 +163,35 @@ def plot_weights(weights: np.ndarray, columns: int = 5, title: str = "") -> Figu
     return figure
 
 
+def plot_network(sizes: Mapping[str, int]) -> Figure:
+    """A dense network as a drawing: its layers from left to right, a line for every weight.
+
+    `sizes` maps the name of each layer, the input's first, to its number of neurons. Of a
+    layer of more than ten, six are drawn, and three dots stand for the others.
+    """
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    before = []
+    for column, (name, size) in enumerate(sizes.items()):
+        rows = range(size) if size <= 10 else [0, 1, 2, 7, 8, 9]
+        middle = (max(rows) + min(rows)) / 2
+        points = [(column, middle - row) for row in rows]
+        for x, y in points:
+            for left_x, left_y in before:
+                axes.plot([left_x, x], [left_y, y], color=PALE_GREY, linewidth=0.5, zorder=1)
+        axes.scatter(*zip(*points, strict=True), s=130, color=COLORS[0], zorder=2)
+        if size > 10:
+            axes.plot([column] * 3, [-0.4, 0, 0.4], ".", color=GREY, markersize=4)
+        axes.text(column, -5.9, f"{name}\n{size:,}", ha="center", va="center")
+        before = points
+    axes.set(xlim=(-0.4, len(sizes) - 0.6), ylim=(-6.6, 5))
+    layers = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+    what = "A network from left to right, each neuron joined to all of the layer before"
+    _describe(figure, f"{what}: {layers}")
+    return figure
+
+
 # --- Training and prediction ----------------------------------------------------------------
 
 
@@ -271,14 +300,15 @@ def plot_confusion_matrix(y_true: Sequence[int], y_pred: Sequence[int]) -> Figur
 
     Both arrays hold n digits from 0 to 9. The right answers, on the diagonal, are left grey:
     they are so many that on one colour scale with the errors the errors would not be seen.
-    Raises ValueError if either is not so.
+    Raises ValueError if either is not so, or they differ in length.
     """
     hints = {2: "of ten numbers take the place of the largest, as in predictions.argmax(axis=1)"}
     y_true = _as_array(y_true, "y_true", "(n,)", hints)
     y_pred = _as_array(y_pred, "y_pred", "(n,)", hints)
-    from sklearn.metrics import confusion_matrix
-
-    counts = confusion_matrix(y_true, y_pred, labels=range(10))
+    if y_true.shape != y_pred.shape or not np.isin([y_true, y_pred], range(10)).all():
+        raise ValueError("y_true and y_pred must hold equally many digits from 0 to 9")
+    counts = np.zeros((10, 10), dtype=int)
+    np.add.at(counts, (y_true, y_pred), 1)
     errors = np.ma.masked_array(counts, mask=np.eye(10, dtype=bool))
     most = int(errors.max())
     figure = Figure(figsize=(6.4, 6.2), layout="constrained")

@@ -16,7 +16,7 @@ from faults import BAD_CONTENTS, BAD_FILES, Mine, assert_reads, offline_because
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnist_helpers import MnistError, data, load_mnist
+from mnist_helpers import MnistError, data, hold_out, load_mnist
 from mnist_helpers.files import write_atomically
 
 MNIST_NPZ = os.environ.get("MNIST_NPZ", "")
@@ -131,6 +131,66 @@ def test_download_address_is_that_of_keras():
     source = (keras / "src" / "datasets" / "mnist.py").read_text()
     folder = re.search(r'"(https://[^"]+tf-keras-datasets/)"', source).group(1)
     assert f"{folder}mnist.npz" == data.MNIST_URL
+
+
+# ---- hold_out ----
+
+NAMES = pytest.mark.parametrize("numbered", ["MNIST", "offline digits"], indirect=True)
+
+
+@pytest.fixture
+def numbered(request) -> data.Mnist:
+    """A data set whose images tell their place in it, by their first two pixels."""
+    images = np.zeros((60_000, 28, 28), np.uint8)
+    images[:, 0, :2] = np.arange(60_000, dtype=">u2").view(np.uint8).reshape(-1, 2)
+    labels = (np.arange(60_000) % 10).astype(np.uint8)
+    return data.Mnist(request.param, images, labels, images[:1], labels[:1])
+
+
+def places(images: np.ndarray) -> np.ndarray:
+    return images[:, 0, 0] * np.int64(256) + images[:, 0, 1]
+
+
+@NAMES
+def test_48000_images_are_to_train_with_and_12000_to_validate(numbered):
+    arrays = hold_out(numbered)
+    shapes = [(48_000, 28, 28), (48_000,), (12_000, 28, 28), (12_000,)]
+    assert [array.shape for array in arrays] == shapes
+    assert {array.dtype for array in arrays} == {np.dtype(np.uint8)}
+
+
+@NAMES
+def test_each_training_image_is_in_one_of_the_two_parts(numbered):
+    x_train, _, x_valid, _ = hold_out(numbered)
+    both = np.concatenate([places(x_train), places(x_valid)])
+    assert np.array_equal(np.sort(both), np.arange(60_000))
+
+
+@NAMES
+def test_both_parts_are_in_the_order_of_the_source_and_have_its_labels(numbered):
+    x_train, y_train, x_valid, y_valid = hold_out(numbered)
+    for images, labels in [(x_train, y_train), (x_valid, y_valid)]:
+        assert np.all(np.diff(places(images)) > 0)
+        assert np.array_equal(labels, places(images) % 10)
+
+
+@pytest.mark.parametrize("numbered", ["MNIST"], indirect=True)
+def test_of_mnist_the_first_of_every_five_runs_of_500_is_held_out(numbered):
+    runs = places(hold_out(numbered)[2]).reshape(24, 500)
+    assert np.array_equal(runs[0], np.arange(500))
+    assert np.array_equal(runs[1:], runs[:-1] + 2_500)
+
+
+@pytest.mark.parametrize("numbered", ["offline digits"], indirect=True)
+def test_of_the_offline_digits_the_last_12000_are_held_out(numbered):
+    assert np.array_equal(places(hold_out(numbered)[2]), np.arange(48_000, 60_000))
+
+
+@needs_mnist
+def test_mnists_validation_images_hold_each_digit_as_often_as_its_training_images():
+    _, y_train, _, y_valid = hold_out(load_mnist())
+    shares = [np.bincount(labels, minlength=10) / len(labels) for labels in (y_train, y_valid)]
+    assert np.abs(shares[0] - shares[1]).max() < 0.005
 
 
 # ---- MNIST_OFFLINE ----

@@ -68,6 +68,7 @@ FIGURES = {
     "one epoch": lambda: plots.plot_learning_curves({"a": history(1, 0.9), "b": history(1, 0.97)}),
     "unsure": lambda: plots.plot_probabilities(DIGITS[0], PROBABILITIES, 4),
     "sure": lambda: plots.plot_probabilities(DIGITS[0], np.eye(10)[0], 0),
+    "network": lambda: plots.plot_network({"pixels": 784, "hidden": 25, "digits": 10}),
     "errors": lambda: plots.plot_confusion_matrix(TRUE, SAID),
     "no errors": lambda: plots.plot_confusion_matrix(TRUE.repeat(99), TRUE.repeat(99)),
     "seeds": lambda: plots.plot_seeds(RUNS),
@@ -88,6 +89,7 @@ DESCRIPTIONS = {
     "one epoch": "after 1 epoch;",
     "unsure": "The network says 9 with probability 69.9%, and 4 with 30.0%.",
     "sure": "The network says 0 with probability 100.0%.",
+    "network": "each neuron joined to all of the layer before: pixels 784, hidden 25, digits 10.",
     "errors": "8 mistakes in 1,000 answers. The most frequent mistake: a 4 taken for a 9, 7 times.",
     "no errors": "0 mistakes in 99,000 answers.",
     "seeds": "dense 96.00% in 4 runs; one layer 98.32% in 3 runs; two 100.00% in 1 run.",
@@ -411,6 +413,8 @@ class TestComparisons:
         (plots.plot_probabilities, [DIGITS[0], PROBABILITIES[None], 1], r"predictions\[0\]"),
         (plots.plot_confusion_matrix, [[1, 2], np.eye(10)[:2]], r"argmax\(axis=1\)"),
         (plots.plot_confusion_matrix, [np.eye(10)[:2], [1, 2]], r"argmax\(axis=1\)"),
+        (plots.plot_confusion_matrix, [[1, 2], [1, 10]], "digits from 0 to 9"),
+        (plots.plot_confusion_matrix, [[1, 2], [1]], "equally many"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_hint(plot, arguments, hint):

@@ -9,6 +9,7 @@ import pytest
 from mnist_helpers import (
     FitProgress,
     build_dense,
+    hold_out,
     keras,
     load_or_train,
     load_run,
@@ -107,23 +108,44 @@ class TestKeptNetworks:
 
 
 class TestLoadOrTrain:
-    def call(self, epochs=1):
-        rng = np.random.default_rng(1)
-        x_train, y_train = rng.integers(0, 256, (300, 28, 28)), rng.integers(0, 10, 300)
-        data = Mnist("offline digits", x_train.astype("uint8"), y_train, x_train[:1], y_train[:1])
-        options = {"batch_size": 100, "train_images": 250, "seed": 1}
-        return load_or_train("dense", build_dense, data, epochs=epochs, **options)
+    """On 2,500 images, of which `hold_out` gives all but the first 500 to train with."""
 
-    def test_without_a_kept_network_it_trains_a_fifth_held_out(self, artifacts, capsys):
+    def data(self, x_train):
+        y_train = np.arange(len(x_train)) % 10
+        return Mnist("MNIST", x_train.astype("uint8"), y_train, x_train[:1], y_train[:1])
+
+    def noise(self):
+        return self.data(np.random.default_rng(1).integers(0, 256, (2_500, 28, 28)))
+
+    def call(self, epochs=1, data=None):
+        options = {"batch_size": 100, "train_images": 200, "seed": 1}
+        return load_or_train("dense", build_dense, data or self.noise(), epochs=epochs, **options)
+
+    def test_without_a_kept_network_it_trains_one(self, artifacts, capsys):
         network, history = self.call(epochs=2)
         assert "No dense network was kept." in capsys.readouterr().out
         assert len(history["val_loss"]) == len(history["seconds"]) == 2
         assert network.optimizer.iterations == 2 * 2  # 200 images in batches of 100
 
+    def test_it_trains_on_the_first_of_the_images_that_hold_out_gives(self, artifacts):
+        images = np.zeros((2_500, 28, 28))
+        images[500:700, 0, 0] = images[700:, 0, 1] = images[:500, 0, 2] = 255
+        network, _ = self.call(data=self.data(images))
+        keras.utils.set_random_seed(1)
+        before, after = (n.get_layer("hidden_1").get_weights()[0] for n in (build_dense(), network))
+        # Only the weights of a pixel with ink in an image that is trained on are changed.
+        assert np.flatnonzero((before != after).any(axis=1)).tolist() == [0]
+
+    def test_it_validates_with_all_images_that_hold_out_gives_for_that(self, artifacts):
+        network, history = self.call()
+        _, _, x_valid, y_valid = hold_out(self.noise())
+        loss, _ = network.evaluate(x_valid, keras.utils.to_categorical(y_valid, 10), verbose=0)
+        assert len(x_valid) == 500 and history["val_loss"] == [pytest.approx(loss, rel=1e-4)]
+
     def test_with_the_same_settings_it_gives_the_kept_one(self, artifacts):
         network, history = self.call()
-        settings = {"data": "offline digits", "epochs": 1, "batch_size": 100}
-        save_run("dense", network, history, settings | {"train_images": 250, "seed": 1})
+        settings = {"data": "MNIST", "epochs": 1, "batch_size": 100}
+        save_run("dense", network, history, settings | {"train_images": 200, "seed": 1})
         again, kept_history = self.call()
         assert kept_history == history
         assert all(map(np.array_equal, again.get_weights(), network.get_weights()))
