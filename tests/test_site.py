@@ -40,6 +40,13 @@ Previous: [Explore a little](01_first.ipynb)
 
 See [the formula](01_first.ipynb#Write-it-as-a-formula) and the
 [solution](solutions/01_first_solutions.ipynb#1.-Count-them).
+
+Again, **pixels** are what an image is made of.
+"""
+TERMS = """An image is made of **pixels**. The **brightness** of one is a number from 0 to 255,
+such as 3.5 is not. **Guess first:** how many are there?
+
+- **Shape** and **Ink**: two more words.
 """
 FORMULA = """## Write it as a formula
 
@@ -64,6 +71,11 @@ def shown(**data) -> nbformat.NotebookNode:
     return new_output("display_data", data=data)
 
 
+def folded(what: str, source: str, tags: list[str] | None = None) -> nbformat.NotebookNode:
+    metadata = {"tags": tags or [], "jupyter": {f"{what}_hidden": True}}
+    return new_code_cell(source, execution_count=7, metadata=metadata)
+
+
 def write_small_notebooks(folder: Path) -> None:
     """Two notebooks and a solution that hold every kind of cell and output."""
     figure = shown(image_png=png(1600, 200), text_plain=ALT)  # two pixels to each of the page
@@ -86,7 +98,14 @@ def write_small_notebooks(folder: Path) -> None:
         "for n in range(10):  # a comment\n    print(f'{n:.2f} in a long line', 'text' * 20, None)"
     )
     cells = [new_code_cell(code, execution_count=n + 1, outputs=o) for n, o in enumerate(outputs)]
-    first = new_notebook(cells=[new_markdown_cell(FIRST), *cells, new_markdown_cell(FORMULA)])
+    folds = [
+        folded("source", '# There are "ten" digits & no more.\nassert digits == 10', ["claim"]),
+        folded("source", "# Check the settings above\ncheck_parameters(digits=(1, 10))"),
+        folded("outputs", "print(28 * 28)"),
+    ]
+    folds[2].outputs = [new_output("stream", name="stdout", text="784\n")]
+    texts = [new_markdown_cell(text) for text in (FIRST, TERMS, FORMULA)]
+    first = new_notebook(cells=[*texts[:2], *cells, *folds, texts[2]])
     first.metadata["mnist_tutorial"] = {"time": "about 2 minutes"}
     plain = new_code_cell("draw()", execution_count=1, outputs=[shown(image_png=png(40, 20))])
     second = new_notebook(cells=[new_markdown_cell(SECOND), plain])
@@ -134,7 +153,7 @@ def elements(html: str, selector: str) -> list:
 def test_every_notebook_of_the_tutorial_has_a_page(tutorial_site):
     notebooks = [path.relative_to(ROOT / "notebooks") for path in NOTEBOOKS + SOLUTIONS]
     expected = [str(path.with_suffix(".html")) for path in notebooks]
-    assert sorted(pages(tutorial_site)) == sorted(["index.html", *expected])
+    assert sorted(pages(tutorial_site)) == sorted(["index.html", "glossary.html", *expected])
 
 
 def test_notebook_that_failed_has_no_page(small_site):
@@ -153,7 +172,7 @@ def test_contents_say_what_each_notebook_teaches_and_how_long_it_takes(small_sit
 
 
 def test_pages_lead_to_the_one_before_and_the_one_after(small_site):
-    first, second, _, solution = pages(small_site).values()
+    first, second, _, _, solution = pages(small_site).values()
     back = '<a href="01_first.html" rel="prev">1. Explore a little</a>'
     above_and_below = 2
     assert first.count('<a href="02_second.html" rel="next">2. Go on</a>') == above_and_below
@@ -177,6 +196,61 @@ def test_figure_without_a_size_in_its_metadata_has_that_of_its_pixels(small_site
 def test_every_figure_of_the_tutorial_has_alt_text(tutorial_site):
     for name, html in pages(tutorial_site).items():
         assert all(len(image.get("alt", "")) > 10 for image in elements(html, "img")), name
+
+
+def test_a_claim_is_one_line_that_opens_to_its_code(small_site):
+    (claim,) = elements(pages(small_site)["01_first.html"], "details.claim")
+    assert claim.summary.text == 'There are "ten" digits & no more'
+    assert "assert digits == 10" in claim.pre.text and not claim.has_attr("open")
+
+
+def test_folded_plumbing_is_a_line_that_says_what_it_is(small_site):
+    page = pages(small_site)["01_first.html"]
+    (plumbing,) = elements(page, "details:not(.claim, .answer)")
+    assert plumbing.summary.text == "Code: Check the settings above"
+    assert "check_parameters(digits=(1, 10))" in plumbing.pre.text
+
+
+def test_a_folded_output_is_an_answer_to_be_shown_below_its_code(small_site):
+    (answer,) = elements(pages(small_site)["01_first.html"], "details.answer")
+    assert answer.summary.text == "Show the answer"
+    assert [pre.text.strip() for pre in answer.select("pre")] == ["784"]
+    assert "print(28 * 28)" in answer.find_previous_sibling().text
+
+
+def test_glossary_lists_each_term_once_in_alphabetical_order(small_site):
+    terms = elements(pages(small_site)["glossary.html"], "dt")
+    assert [term.text for term in terms] == ["brightness", "Ink", "pixels", "Shape"]
+
+
+def test_glossary_gives_the_sentence_that_explains_a_term(small_site):
+    texts = [
+        " ".join(dd.p.text.split()) for dd in elements(pages(small_site)["glossary.html"], "dd")
+    ]
+    assert texts == [
+        "The brightness of one is a number from 0 to 255, such as 3.5 is not.",
+        "Shape and Ink: two more words.",
+        "An image is made of pixels.",
+        "Shape and Ink: two more words.",
+    ]
+
+
+def test_glossary_leads_to_the_place_of_the_explanation(small_site):
+    site = pages(small_site)
+    links = [link["href"] for link in elements(site["glossary.html"], "dd a")]
+    places = [term["id"] for term in elements(site["01_first.html"], "dfn")]
+    assert sorted(places) == ["term-brightness", "term-ink", "term-pixels", "term-shape"]
+    assert links == [f"01_first.html#{place}" for place in sorted(places)]
+
+
+def test_contents_and_glossary_lead_to_one_another(small_site):
+    site = pages(small_site)
+    assert elements(site["index.html"], 'a[href="glossary.html"]')
+    assert elements(site["glossary.html"], 'a[href="index.html"]')
+
+
+def test_glossary_of_the_tutorial_explains_many_words(tutorial_site):
+    assert len(elements(pages(tutorial_site)["glossary.html"], "dt")) > 30
 
 
 def test_formulas_are_mathml_and_widgets_and_reports_are_shown_as_their_text(small_site):

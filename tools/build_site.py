@@ -28,8 +28,18 @@ def slug(heading: str) -> str:
     return re.sub(r"[\s-]+", "-", words).strip("-")
 
 
+def is_term(bold: str) -> bool:
+    """Whether what stands in bold is a word being explained, and not the start of a task."""
+    return not re.search(r"[.:?]$|^\d", bold)
+
+
 class Renderer(IPythonRenderer):
     """Markdown to HTML, with MathML for formulas, page links, and tables that can scroll."""
+
+    def strong(self, text: str) -> str:
+        if not is_term(text):
+            return super().strong(text)
+        return f'<dfn id="term-{slug(text)}">{text}</dfn>'
 
     def heading(self, text: str, level: int, **attrs) -> str:
         name = slug(re.sub(r"<[^>]+>", "", text))
@@ -77,6 +87,37 @@ def html_under(notebook: nbformat.NotebookNode, heading: str) -> str:
     return markdown_to_html(found.group(1).strip()) if found else ""
 
 
+# A sentence ends where the next one, or nothing, follows; a formula or a link may hold a dot.
+SENTENCE_END = re.compile(r"(?<=[.?:])\s+(?=[A-Z*`])")
+
+
+def glossary(notebooks: dict[str, nbformat.NotebookNode]) -> list[dict]:
+    """The words that the notebooks explain, each with its sentence and the place it stands at."""
+    entries = {}
+    for name, notebook in notebooks.items():
+        for paragraph in re.split(r"\n\s*\n|\n(?=[-\d|])", markdown_of(notebook)):
+            for sentence in SENTENCE_END.split(" ".join(paragraph.split())):
+                for term in filter(is_term, re.findall(r"\*\*(.+?)\*\*", sentence)):
+                    entry = {"href": f"{name}.html#term-{slug(term)}"}
+                    entry["notebook"] = title_of(notebook, name)
+                    entry["html"] = markdown_to_html(re.sub(r"^[-*] |\*\*", "", sentence))
+                    if sentence.startswith(f"**{term}**") and term[1:].islower():
+                        term = term[0].lower() + term[1:]
+                    entries.setdefault(slug(term), entry | {"term": term})
+    return [entries[key] for key in sorted(entries)]
+
+
+def is_hidden(cell: nbformat.NotebookNode, what: str) -> bool:
+    """Whether a cell's "source" or "outputs" is folded when the notebook is opened."""
+    return bool(cell.metadata.get("jupyter", {}).get(f"{what}_hidden"))
+
+
+def first_comment(cell: nbformat.NotebookNode) -> str:
+    """What a cell says of itself: the comment that it starts with, or nothing."""
+    found = re.match(r"# ?(.+)", cell.source)
+    return found.group(1).rstrip(".") if found else ""
+
+
 def describe(notebook: nbformat.NotebookNode, name: str) -> dict:
     """What the page of contents says of a notebook, in the notebook's own words."""
     number = re.match(r"\d+", name).group()
@@ -113,7 +154,7 @@ def read_notebooks(folder: Path) -> dict[str, nbformat.NotebookNode]:
 
 
 def build_site(source: Path, out: Path) -> None:
-    """Write a page for each notebook in `source`, one for each solution, and `index.html`.
+    """Write a page for each notebook in `source` and for each solution, contents and glossary.
 
     Pages of an earlier run that have no notebook any more are removed from `out`. Raises
     FileNotFoundError if `source` holds no notebook.
@@ -125,7 +166,13 @@ def build_site(source: Path, out: Path) -> None:
     exporter = HTMLExporter(
         template_name=TEMPLATE.name,
         extra_template_basedirs=[str(TEMPLATE.parent)],
-        filters={"markdown2html": markdown_to_html, "can_scroll": can_scroll},
+        filters={
+            "markdown2html": markdown_to_html,
+            "slug": slug,
+            "can_scroll": can_scroll,
+            "is_hidden": is_hidden,
+            "first_comment": first_comment,
+        },
         config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
     )
 
@@ -156,3 +203,11 @@ def build_site(source: Path, out: Path) -> None:
             ]
             write_notebook(page["solutions"]["href"], solution, title, links)
     write_page("index.html", "contents_page.html.j2", title=TITLE, links=[], notebooks=pages)
+    links = links_between(pages, -1)[:1]
+    write_page(
+        "glossary.html",
+        "glossary_page.html.j2",
+        title=f"Glossary – {TITLE}",
+        links=links,
+        entries=glossary(notebooks),
+    )

@@ -7,9 +7,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from copy import deepcopy
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A claim that cannot fail proves nothing. So each is put to the test where it stands: in a copy
+# of the notebook's names, the code that makes it false is run, and then the claim once more.
+FALSIFIED_TYPE = "application/vnd.mnist-tutorial.falsified"
+FALSIFY = """
+from IPython.display import display as _display
+from IPython.utils.capture import capture_output as _capture_output
+_names = dict(globals())
+with _capture_output():
+    exec({falsify!r}, _names)
+    try:
+        exec({claim!r}, _names)
+        _outcome = "the claim still holds"
+    except AssertionError:
+        _outcome = "the claim fails"
+_display({{{type!r}: _outcome}}, raw=True)
+del _names, _outcome, _display, _capture_output
+"""
 
 
 class NotebookFailed(Exception):
@@ -41,13 +60,15 @@ def execute(
 
 
 def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> dict:
+    import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
 
     started = time.perf_counter()
+    source = nbformat.read(notebook, as_version=4)
     try:
         executed = papermill.execute_notebook(
-            str(notebook),
+            with_claims_put_to_the_test(source),
             str(output),
             parameters,
             cwd=cwd,
@@ -73,6 +94,11 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
         raise NotebookFailed(
             f"{notebook.name}: its kernel died, perhaps for lack of memory"
         ) from None
+    finally:
+        if output.exists():
+            executed = nbformat.read(output, as_version=4)
+            restore_claims(executed, source)
+            nbformat.write(executed, output)
     # Linux counts kilobytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return {
@@ -80,6 +106,27 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e6),
         "models": reported_models(executed),
     }
+
+
+def with_claims_put_to_the_test(notebook):
+    """A copy of a notebook in which each claim is followed, in its cell, by its own test."""
+    copy = deepcopy(notebook)
+    for cell in copy.cells:
+        if "falsify" in cell.metadata:
+            falsify = cell.metadata["falsify"]
+            cell.source += FALSIFY.format(falsify=falsify, claim=cell.source, type=FALSIFIED_TYPE)
+    return copy
+
+
+def restore_claims(executed, source) -> None:
+    """Give the claims their own text back, and move what became of them into their metadata."""
+    texts = {cell.id: cell.source for cell in source.cells}
+    for cell in executed.cells:
+        if "falsify" in cell.metadata:
+            cell.source = texts[cell.id]
+            for output in [o for o in cell.outputs if FALSIFIED_TYPE in o.get("data", {})]:
+                cell.metadata["falsified"] = output.data[FALSIFIED_TYPE]
+                cell.outputs.remove(output)
 
 
 def reported_models(notebook) -> dict:

@@ -11,7 +11,7 @@ from execute import ROOT, NotebookFailed, execute
 
 # Time stamps, versions and progress belong to one run, not to the notebook.
 EXTRA_KEYS = (
-    "metadata.papermill cell.metadata.papermill cell.metadata.execution "
+    "metadata.papermill cell.metadata.papermill cell.metadata.execution cell.metadata.falsified "
     "metadata.language_info.version metadata.widgets"
 )
 

@@ -54,7 +54,8 @@ def digests() -> dict[str, str]:
         notebook = nbformat.read(path, as_version=4)
         networks = networks_of(notebook)
         digest = common.copy()
-        digest.update("\0".join(cell.source for cell in notebook.cells).encode())
+        cells = [[cell.source, cell.metadata] for cell in notebook.cells]
+        digest.update(json.dumps(cells, sort_keys=True).encode())
         for network in networks["uses"]:
             digest.update(digest_of_keeper.get(network, "").encode())
         answer[path.stem] = digest.hexdigest()
