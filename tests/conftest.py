@@ -26,10 +26,10 @@ SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 # Few images and one epoch: what runs through here runs through at full length too.
 SMALL = {
     "01_data_exploration": {"example": 7, "train_images": 1_000},
-    "02_dense_network": {"train_images": 2_000, "epochs": 1, "lab_epochs": 1},
-    "03_convolutional_network": {"train_images": 2_000, "epochs": 1},
+    "02_dense_network": {"train_images": 1_600, "epochs": 1, "lab_epochs": 1},
+    "03_convolutional_network": {"train_images": 1_600, "epochs": 1},
     "04_comparison": {
-        "train_images": 2_000,
+        "train_images": 1_600,
         "dense_epochs": 1,
         "cnn_epochs": 1,
         "few_images": 1_000,

@@ -21,6 +21,7 @@ from browser import (
     show_cell,
     wait_until,
 )
+from build_site import is_hidden
 from conftest import NOTEBOOKS, ROOT, SMALL, SOLUTIONS, read, tags
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
@@ -137,6 +138,30 @@ def test_first_screen_shows_the_title(page, opened, theme):
     assert dark == (theme == "dark")
 
 
+def answer_to_a_guess(page, notebook: Path):
+    """The first cell of a notebook whose output is stored folded, on the screen."""
+    cells = read(notebook).cells
+    show_cell(page, notebook.name, next(i for i, c in enumerate(cells) if is_hidden(c, "outputs")))
+    return page.locator(".jp-Cell.jp-mod-active:visible")
+
+
+IN_01 = pytest.mark.parametrize("opened", NOTEBOOKS[:1], indirect=True, **name_of)
+
+
+@IN_01
+def test_answer_is_folded_when_the_notebook_is_opened(page, opened):
+    cell = answer_to_a_guess(page, opened)
+    cell.locator(".jp-OutputPlaceholder").wait_for()
+    assert cell.locator(".jp-OutputArea-output:visible").count() == 0
+
+
+@IN_01
+def test_answer_is_unfolded_by_running_its_cell(page, opened, ran):
+    cell = answer_to_a_guess(page, opened)
+    cell.locator(".jp-OutputArea-output").first.wait_for()
+    assert cell.locator(".jp-OutputPlaceholder").count() == 0
+
+
 def test_run_all_runs_every_cell(ran):
     assert problems(ran) == []
 
@@ -167,9 +192,9 @@ def test_links_open_the_right_notebook(lab, page, opened):
     assert clicked >= 3
 
 
-@pytest.mark.parametrize("path", SOLUTIONS, **name_of)
-def test_solutions_run(page, path):
-    cells = run_all(page, str(path.relative_to(ROOT / "notebooks")))
+# test_notebooks.py runs them all.
+def test_a_solution_runs(page):
+    cells = run_all(page, f"solutions/{SOLUTIONS[2].name}")
     close_everything(page)
     assert problems(cells) == []
 

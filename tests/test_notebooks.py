@@ -3,9 +3,9 @@
 import nbformat
 import papermill
 import pytest
-from browser import find_chromium
-from conftest import NOTEBOOKS, ROOT, SMALL, SOLUTIONS, code_cells, read
+from conftest import NOTEBOOKS, ROOT, SMALL, SOLUTIONS, code_cells, read, tags
 from execute import NotebookFailed, execute
+from nbformat.v4 import new_code_cell
 
 name_of = {"ids": lambda path: path.stem}
 
@@ -44,10 +44,21 @@ class TestAsShipped:
         for name in read(path).metadata.mnist_tutorial["uses"]:
             assert f"Using the {name} network that was trained before" in printed
 
-    @pytest.mark.skipif(find_chromium() is not None, reason="test_browser.py runs them all")
+    @pytest.mark.parametrize("path", NOTEBOOKS, **name_of)
+    def test_every_claim_can_fail(self, full_run, path):
+        executed = read(ROOT / "build" / "notebooks" / path.name)
+        assert sources_of_claims_that_did_not_fail(executed) == []
+
     @pytest.mark.parametrize("path", SOLUTIONS, **name_of)
-    def test_solutions_run(self, path, tmp_path):
+    def test_solutions_run_and_every_claim_in_them_can_fail(self, full_run, path, tmp_path):
         execute(path, tmp_path / path.name)
+        assert sources_of_claims_that_did_not_fail(read(tmp_path / path.name)) == []
+
+
+def sources_of_claims_that_did_not_fail(executed) -> list[str]:
+    """Of the claims of an executed notebook, those that nothing has made false."""
+    claims = [cell for cell in code_cells(executed) if "claim" in tags(cell)]
+    return [cell.source for cell in claims if cell.metadata.get("falsified") != "the claim fails"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, **name_of)
@@ -57,11 +68,11 @@ def test_the_small_parameters_are_parameters_of_the_notebook(path):
 
 @pytest.mark.slow
 class TestExecute:
-    """The runner itself, on notebooks made to fail."""
+    """The runner itself, on notebooks made for it."""
 
-    def notebook(self, tmp_path, *sources):
+    def notebook(self, tmp_path, *cells):
         notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(source) for source in sources],
+            cells=[new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(notebook, tmp_path / "made.ipynb")
@@ -92,9 +103,45 @@ class TestExecute:
         outputs = code_cells(read(tmp_path / "out.ipynb"))[0].outputs
         assert [output.text for output in outputs] == ["0\n1\n2\n"]
 
+    def test_a_claim_that_can_fail_and_one_that_cannot_are_told_apart(self, tmp_path):
+        cells = claim("assert x == 1", "x = 2"), claim("assert True", "x = 2")
+        execute(self.notebook(tmp_path, "x = 1", *cells), tmp_path / "out.ipynb")
+        told = [cell.metadata.get("falsified") for cell in code_cells(read(tmp_path / "out.ipynb"))]
+        assert told == [None, "the claim fails", "the claim still holds"]
+
+    def test_a_claim_keeps_its_source_and_its_outputs(self, tmp_path):
+        source = "# x is one\nprint('x is', x)\nassert x == 1"
+        path = self.notebook(tmp_path, "x = 1", claim(source, "x = 2"))
+        execute(path, tmp_path / "out.ipynb")
+        executed = code_cells(read(tmp_path / "out.ipynb"))[1]
+        assert executed.source == source and executed.metadata["falsify"] == "x = 2"
+        assert [output.text for output in executed.outputs] == ["x is 1\n"]
+
+    def test_what_makes_a_claim_false_is_forgotten_after_it(self, tmp_path):
+        cells = "x = 1", claim("assert x == 1", "x = y = 2"), "print(x, 'y' in globals())"
+        execute(self.notebook(tmp_path, *cells), tmp_path / "out.ipynb")
+        (output,) = code_cells(read(tmp_path / "out.ipynb"))[2].outputs
+        assert output.text == "1 False\n"
+
+    def test_a_claim_that_is_false_stops_the_notebook(self, tmp_path):
+        path = self.notebook(tmp_path, "x = 1", claim("assert x == 2, 'x is not 2'", "x = 3"))
+        with pytest.raises(NotebookFailed, match="code cell 2: AssertionError: x is not 2"):
+            execute(path, tmp_path / "out.ipynb")
+
+    def test_a_notebook_that_failed_has_its_own_sources(self, tmp_path):
+        path = self.notebook(tmp_path, "x = 1", claim("assert x == 1", "x = 2"), "1 / 0")
+        with pytest.raises(NotebookFailed):
+            execute(path, tmp_path / "out.ipynb")
+        failed = code_cells(read(tmp_path / "out.failed.ipynb"))
+        assert [cell.source for cell in failed] == ["x = 1", "assert x == 1", "1 / 0"]
+
     def test_the_kernels_peak_memory_is_measured(self, tmp_path):
         small = execute(self.notebook(tmp_path, "1"), tmp_path / "out.ipynb")
         large = execute(
             self.notebook(tmp_path, "kept = bytearray(300_000_000)"), tmp_path / "out.ipynb"
         )
         assert 250 < large["peak_rss_mb"] - small["peak_rss_mb"] < 400
+
+
+def claim(source: str, falsify: str):
+    return new_code_cell(source, metadata={"tags": ["claim"], "falsify": falsify})

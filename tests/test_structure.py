@@ -1,15 +1,19 @@
-"""The notebooks' form: sections, links, figures, cells, claims, stored outputs."""
+"""The notebooks' form: sections, questions, links, cells, claims, terms, stored outputs."""
 
 import ast
 import re
-from itertools import pairwise
+from collections import Counter
+from itertools import pairwise, takewhile
 from urllib.parse import unquote, urlparse
 
 import pytest
+from build_site import first_comment, is_hidden, is_term, slug
 from conftest import NOTEBOOKS, ROOT, SOLUTIONS, code_cells, read, tags
 
 ALL = pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
 SERIES = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# A question and, to be opened, its answer; the blank lines make Markdown of what is inside.
+FOLDED = re.compile(r"^<details>\n<summary>(.+)</summary>\n\n((?:.|\n)+?)\n\n</details>$", re.M)
 
 
 def markdown(path) -> str:
@@ -19,6 +23,12 @@ def markdown(path) -> str:
 def headings(path) -> list[tuple[int, str]]:
     found = re.findall(r"(?m)^(#{1,6}) (.+)$", markdown(path))
     return [(len(marks), text.strip()) for marks, text in found]
+
+
+def sections(path) -> dict[str, str]:
+    """The text under each heading of the second level, in their order."""
+    parts = re.split(r"(?m)^## (.+)\n", markdown(path))
+    return dict(zip(map(str.strip, parts[1::2]), parts[2::2], strict=True))
 
 
 def anchors(path) -> set[str]:
@@ -48,23 +58,89 @@ class TestSections:
 
     @SERIES
     def test_it_opens_with_what_a_reader_needs_to_know(self, path):
-        texts = [text for level, text in headings(path) if level == 2]
-        assert texts[:3] == ["What you'll do", "What you'll learn", "What you'll need"]
-        assert re.search(r"\bminutes?\b", markdown(path).split("## What you'll need")[1][:600])
+        recall = "Recall what you know" if path == NOTEBOOKS[0] else "Recall what came before"
+        opening = ["What you'll do", "What you'll learn", "What you'll need", recall]
+        assert list(sections(path))[:4] == opening
+        assert re.search(r"\bminutes?\b", sections(path)["What you'll need"])
 
     @SERIES
-    def test_it_closes_with_recap_exercises_and_reading(self, path):
-        texts = [text for level, text in headings(path) if level == 2]
-        assert texts[-3:] == ["Recap", "Exercises", "Further reading"]
-        assert "Why your numbers may differ" in texts
-
-    @SERIES
-    def test_it_asks_before_it_answers(self, path):
-        assert markdown(path).count("**Guess first:**") >= 2
+    def test_it_closes_with_recap_check_exercises_and_reading(self, path):
+        closing = ["Recap", "Check what you understood", "Exercises", "Further reading"]
+        assert list(sections(path))[-4:] == closing
+        assert "Why your numbers may differ" in sections(path)
 
     @SERIES
     def test_it_checks_the_machine_first(self, path):
         assert any("preflight(data)" in cell.source for cell in code_cells(read(path))[:2])
+
+
+class TestQuestions:
+    @SERIES
+    def test_three_questions_recall_what_came_before(self, path):
+        recall = next(text for name, text in sections(path).items() if name.startswith("Recall"))
+        questions = [question for question, _ in FOLDED.findall(recall)]
+        assert [question[:3] for question in questions] == ["1. ", "2. ", "3. "]
+        assert all("?" in question for question in questions)
+
+    @SERIES
+    def test_three_to_five_questions_check_what_was_understood(self, path):
+        assert 3 <= len(multiple_choice(path)) <= 5
+
+    @SERIES
+    def test_each_of_them_has_three_options_or_more(self, path):
+        for question in multiple_choice(path):
+            letters = "".join(re.findall(r"(?m)^- (\w)\) ", question))
+            assert len(letters) >= 3 and "abcdefgh".startswith(letters), question
+
+    @SERIES
+    def test_each_of_them_has_one_folded_answer_that_names_an_option(self, path):
+        for question in multiple_choice(path):
+            ((summary, answer),) = FOLDED.findall(question)
+            assert summary == "Answer"
+            letter = re.match(r"\W*(\w)\b", answer).group(1)
+            assert f"\n- {letter}) " in question, question
+
+
+def multiple_choice(path) -> list[str]:
+    """The questions at the end, each with its options and its answer."""
+    return re.split(r"(?m)^\*Question \d+\.\*", sections(path)["Check what you understood"])[1:]
+
+
+class TestGuesses:
+    @SERIES
+    def test_it_asks_before_it_answers(self, path):
+        assert markdown(path).count("**Guess first:**") >= 2
+
+    @ALL
+    def test_the_line_that_stands_for_its_folded_answer_gives_nothing_away(self, path):
+        # JupyterLab shows the first line of a folded output.
+        for cell in code_cells(read(path)):
+            if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+                first = cell.outputs[0]
+                assert first.output_type == "stream", cell.source
+                assert first.text.splitlines()[0].endswith(":"), cell.source
+
+    @ALL
+    def test_its_answer_is_folded_and_no_output_before_gives_it_away(self, path):
+        for code, _ in after_each_guess(path):
+            *preparation, answer = code
+            assert is_hidden(answer, "outputs"), answer.source
+            assert not any(cell.outputs for cell in preparation), answer.source
+
+    @ALL
+    def test_the_text_right_after_it_answers_the_guess(self, path):
+        for _, text in after_each_guess(path):
+            assert text and not text.startswith("#"), text
+
+
+def after_each_guess(path) -> list[tuple[list, str]]:
+    """For each text that asks for a guess, the code after it and the text after that."""
+    found, cells = [], read(path).cells
+    for place, cell in enumerate(cells, start=1):
+        if "**Guess first:**" in cell.source:
+            code = list(takewhile(lambda cell: cell.cell_type == "code", cells[place:]))
+            found.append((code, "".join(c.source for c in cells[place + len(code) :][:1])))
+    return found
 
 
 class TestLinks:
@@ -95,8 +171,7 @@ class TestLinks:
 
     @SERIES
     def test_every_exercise_links_to_its_solution(self, path):
-        section = markdown(path).split("## Exercises")[1].split("## Further reading")[0]
-        exercises = re.findall(r"(?m)^\d+\. .+$", section)
+        exercises = re.findall(r"(?m)^\d+\. .+$", sections(path)["Exercises"])
         assert 3 <= len(exercises) <= 5
         for number, exercise in enumerate(exercises, start=1):
             assert re.search(rf"\(solutions/{path.stem}_solutions\.ipynb#{number}\.", exercise)
@@ -109,7 +184,22 @@ class TestCells:
     @ALL
     def test_no_code_cell_is_long(self, path):
         for cell in code_cells(read(path)):
-            assert len(cell.source.splitlines()) <= 25, cell.source
+            assert len(cell.source.splitlines()) <= 12, cell.source
+
+    @ALL
+    def test_there_are_twelve_words_of_text_for_each_line_of_code(self, path):
+        assert len(words(path)) >= 12 * len(lines_outside_claims(path))
+
+    @ALL
+    def test_folded_code_starts_with_a_comment_that_says_what_it_is(self, path):
+        for cell in code_cells(read(path)):
+            assert first_comment(cell) or not is_hidden(cell, "source"), cell.source
+
+    @SERIES
+    def test_the_check_of_the_parameters_is_folded_as_plumbing(self, path):
+        (check,) = [c for c in code_cells(read(path)) if "\ncheck_parameters(" in c.source]
+        assert is_hidden(check, "source") and "plumbing" in tags(check)
+        assert first_comment(check) == "Check the settings above"
 
     @SERIES
     def test_every_parameter_is_checked_in_the_next_cell(self, path):
@@ -126,6 +216,48 @@ class TestCells:
         for cell in code_cells(read(path)):
             assert not re.search(r"from mnist_helpers\.|import mnist_helpers", cell.source)
 
+    @ALL
+    def test_no_code_of_the_helpers_is_printed(self, path):
+        assert "getsource" not in code(path)
+
+    @pytest.mark.parametrize("number", [2, 3, 5])
+    def test_the_network_stands_in_a_cell_to_be_changed(self, number):
+        assert "keras.Sequential(" in code(NOTEBOOKS[number - 1])
+
+    @ALL
+    def test_keras_is_not_asked_to_split_the_images(self, path):
+        assert "validation_split" not in code(path)
+
+
+def code(path) -> str:
+    return "\n".join(cell.source for cell in code_cells(read(path)))
+
+
+def words(path) -> list[str]:
+    without_addresses = re.sub(r"\]\([^)]*\)", "]", markdown(path))
+    return re.findall(r"[A-Za-zÀ-ÿ0-9][\w'’.,%-]*", without_addresses)
+
+
+def lines_outside_claims(path) -> list[str]:
+    cells = [cell for cell in code_cells(read(path)) if "claim" not in tags(cell)]
+    return [line for cell in cells for line in cell.source.splitlines() if line.strip()]
+
+
+class TestTerms:
+    """Bold are the words of the field, where they are explained."""
+
+    def test_no_term_is_explained_twice(self):
+        explained = Counter(slug(term) for path in NOTEBOOKS for term in terms(path))
+        assert [term for term, count in explained.items() if count > 1] == []
+
+    @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+    def test_solutions_explain_none(self, path):
+        assert terms(path) == []
+
+
+def terms(path) -> list[str]:
+    return [bold for bold in re.findall(r"\*\*([^*]+)\*\*", markdown(path)) if is_term(bold)]
+
 
 class TestMetadata:
     """What the tools read: how long it runs, and which trained networks it keeps and uses."""
@@ -133,29 +265,42 @@ class TestMetadata:
     @SERIES
     def test_it_tells_its_time_as_the_text_does(self, path):
         time = read(path).metadata.mnist_tutorial["time"]
-        needed = " ".join(markdown(path).split("## What you'll need")[1][:600].split())
+        needed = " ".join(sections(path)["What you'll need"].split())
         assert f"runs in {time} on two cores" in needed
 
     @SERIES
     def test_it_tells_the_networks_that_it_keeps_and_uses(self, path):
-        source = "\n".join(cell.source for cell in code_cells(read(path)))
         told = read(path).metadata.mnist_tutorial
-        assert told.get("keeps", []) == re.findall(r'save_run\("(\w+)"', source)
-        assert told.get("uses", []) == re.findall(r'load_(?:or_train|run)\(\s*"(\w+)"', source)
+        assert told.get("keeps", []) == re.findall(r'save_run\("(\w+)"', code(path))
+        assert told.get("uses", []) == re.findall(r'load_(?:or_train|run)\(\s*"(\w+)"', code(path))
 
 
 class TestClaims:
     @ALL
     def test_it_asserts_what_it_says(self, path):
-        claims = [cell for cell in code_cells(read(path)) if "claim" in tags(cell)]
-        assert len(claims) >= 3
-        assert all("assert " in cell.source for cell in claims)
+        assert len(claims(path)) >= 3
+        assert all("assert " in cell.source for cell in claims(path))
+
+    @ALL
+    def test_a_claim_is_folded_under_a_comment_in_plain_words(self, path):
+        for cell in claims(path):
+            assert is_hidden(cell, "source"), cell.source
+            assert len(first_comment(cell).split()) >= 3, cell.source
+
+    @ALL
+    def test_a_claim_tells_what_would_make_it_false(self, path):
+        for cell in claims(path):
+            assert ast.parse(cell.metadata.get("falsify", "")).body, cell.source
 
     @ALL
     def test_no_claim_stands_in_a_cell_without_the_tag(self, path):
         for cell in code_cells(read(path)):
             asserts = re.search(r"(?m)^\s*assert ", cell.source)
             assert ("claim" in tags(cell)) == bool(asserts), cell.source
+
+
+def claims(path) -> list:
+    return [cell for cell in code_cells(read(path)) if "claim" in tags(cell)]
 
 
 class TestStoredOutputs:
