@@ -10,8 +10,8 @@ here. What each is worth, as medians of three on two cores of an AMD EPYC with A
   the import: lines about the processor and missing GPUs, not about the learner's work.
 - `TF_ENABLE_ONEDNN_OPTS`: an epoch of the CNN takes 5.5 s with oneDNN and 11.9 s without. On
   processors without AVX-512 TensorFlow does not turn it on by itself.
-- no tuning of input pipelines: 5.5 s and not 10.3 s an epoch of the CNN, 0.33 s and not 0.44 s
-  one of the dense network, 66 MB less.
+- no tuning of input pipelines: 5.5 s and not 10.3 s per epoch of the CNN, 0.33 s and not 0.44 s
+  per epoch of the dense network, 66 MB less.
 - scikit-learn is not imported along with Keras: 60 MB less.
 - `gc.freeze`: `forget_networks` takes 0.05 s and not 0.43 s.
 """

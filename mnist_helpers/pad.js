@@ -300,12 +300,12 @@ function pictureView({ name, width, height, scale, pixels }) {
   return figure;
 }
 
-// `bytes` holds one grey value for each pixel, row by row.
+// `bytes` holds the ink of each pixel, row by row; it is drawn dark on white, as on paper.
 function paint(canvas, bytes) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   for (let i = 0; i < bytes.length; i++) {
-    const grey = bytes.charCodeAt(i);
+    const grey = 255 - bytes.charCodeAt(i);
     image.data.set([grey, grey, grey, 255], 4 * i);
   }
   context.putImageData(image, 0, 0);

@@ -79,7 +79,7 @@ def show_picture_of_pad() -> None:
     display(
         {"image/png": picture, "text/plain": PICTURE_TEXT},
         raw=True,
-        metadata={"image/png": {"alt": PICTURE_TEXT}},
+        metadata={"image/png": {"alt": PICTURE_TEXT, "width": 760, "height": 430}},
     )
 
 

@@ -172,6 +172,8 @@ def plot_network(sizes: Mapping[str, int]) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axis_off()
+    # Without anti-aliasing so many lines take a quarter of the bytes.
+    line = {"color": PALE_GREY, "linewidth": 0.5, "antialiased": False}
     before = []
     for column, (name, size) in enumerate(sizes.items()):
         rows = range(size) if size <= 10 else [0, 1, 2, 7, 8, 9]
@@ -179,8 +181,8 @@ def plot_network(sizes: Mapping[str, int]) -> Figure:
         points = [(column, middle - row) for row in rows]
         for x, y in points:
             for left_x, left_y in before:
-                axes.plot([left_x, x], [left_y, y], color=PALE_GREY, linewidth=0.5, zorder=1)
-        axes.scatter(*zip(*points, strict=True), s=130, color=COLORS[0], zorder=2)
+                axes.plot([left_x, x], [left_y, y], **line)
+        axes.scatter(*zip(*points, strict=True), s=130, color=COLORS[0], zorder=3)
         if size > 10:
             axes.plot([column] * 3, [-0.4, 0, 0.4], ".", color=GREY, markersize=4)
         axes.text(column, -5.9, f"{name}\n{size:,}", ha="center", va="center")
