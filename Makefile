@@ -10,13 +10,14 @@ MNIST_NPZ := $(shell $(PYTHON) -c 'import os; print(os.path.abspath(os.environ["
 export MNIST_NPZ
 endif
 
-.PHONY: help setup run test test-quick lab refresh bench lock check-class binder-link
+.PHONY: help setup run test test-quick lab refresh record bench lock check-class binder-link
 help:
 	@echo "make run          execute the notebooks, print the results, render build/site/"
 	@echo "make lab          open the tutorial in JupyterLab"
 	@echo "make test         run every test (make test-quick: the fast ones)"
 	@echo "make check-class  check this machine before a class"
 	@echo "make refresh      re-execute the notebooks in place (authors)"
+	@echo "make record       train at full length, for hours, and add to the records (authors)"
 	@echo "make bench        benchmark side by side (authors)"
 	@echo "make lock         resolve the dependencies anew (authors)"
 	@echo "make binder-link  print the Binder address of this repository"
@@ -42,6 +43,10 @@ lab: setup
 
 refresh: setup
 	@$(BIN)/python tools/refresh.py $(NOTEBOOKS)
+
+record: setup
+	@$(BIN)/python tools/record.py $(if $(NETWORKS),--networks $(NETWORKS)) \
+		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(CHECK),--check $(CHECK))
 
 bench: setup
 	@$(BIN)/python tools/bench.py

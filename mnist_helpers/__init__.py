@@ -32,7 +32,13 @@ _MODULES = {
     "keras_setup": ["keras"],
     "kept": ["load_or_train", "load_run", "save_run"],
     "memory": ["forget_networks"],
-    "models": ["build_cnn", "build_compact_cnn", "build_dense", "count_multiplications"],
+    "models": [
+        "build_cnn",
+        "build_compact_cnn",
+        "build_dense",
+        "build_wide_dense",
+        "count_multiplications",
+    ],
     "pad": ["DrawingPad", "collection_path", "load_collection", "show_picture_of_pad"],
     "plots": [
         "plot_confusion_matrix",
@@ -49,6 +55,7 @@ _MODULES = {
         "show_figure",
     ],
     "progress": ["FitProgress"],
+    "records": ["load_records"],
     "results": ["accuracy_interval", "report_result"],
     "setup_check": ["check_parameters", "preflight"],
 }

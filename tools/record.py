@@ -1,0 +1,220 @@
+"""Train the networks at full length, with many seeds, and record what each training gave.
+
+A training adds one row to mnist_helpers/records/ as soon as it has ended. What stands there
+already is not trained again, so the work can be stopped at any time and goes on. `--check 3`
+records nothing: it repeats three rows, chosen at random, and compares.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from execute import ROOT
+
+from mnist_helpers import (
+    build_cnn,
+    build_compact_cnn,
+    build_dense,
+    build_wide_dense,
+    forget_networks,
+    hold_out,
+    keras,
+    load_mnist,
+)
+from mnist_helpers.files import write_atomically
+
+FOLDER = ROOT / "mnist_helpers" / "records"
+COLUMNS = ["data", "network", "seed", "epochs", "train_images", "seconds"]
+COLUMNS += ["valid_accuracy", "test_accuracy", "test_loss"]
+BATCH_SIZE = 100  # as in the notebooks
+layers = keras.layers
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a notebook trains a network: without a peak rate, Adam's own rate throughout."""
+
+    build: Callable[[], keras.Sequential]
+    epochs: int = 4
+    smoothing: float = 0.0  # of the labels
+    peak_rate: float | None = None  # of a schedule that ends at 0
+    warm_up: float = 0.25  # the share of the steps in which the rate rises to the peak
+
+
+def cnn_with(convolutions: int) -> keras.Sequential:
+    """The CNN of notebook 03 with one, two or three convolutional layers."""
+    network = keras.Sequential([keras.Input((28, 28)), layers.Rescaling(1 / 255)])
+    network.add(layers.Reshape((28, 28, 1)))
+    for kernels in (12, 20, 20)[:convolutions]:
+        network.add(layers.Conv2D(kernels, kernel_size=3, activation="relu"))
+    network.add(layers.Flatten())
+    network.add(layers.Dense(25, activation="relu"))
+    network.add(layers.Dense(10, activation="softmax"))
+    return network
+
+
+def compact_without(kind: type[keras.layers.Layer]) -> keras.Sequential:
+    """The compact network of notebook 05 without its layers of one kind."""
+    network = keras.Sequential([keras.Input((28, 28))])
+    for layer in build_compact_cnn().layers:
+        config = layer.get_config()
+        if isinstance(layer, layers.Conv2D) and kind is layers.BatchNormalization:
+            config["use_bias"] = True  # with a normalisation behind it, a bias would be idle
+        if not isinstance(layer, kind):
+            network.add(type(layer).from_config(config))
+    return network
+
+
+COMPACT = Recipe(build_compact_cnn, smoothing=0.05, peak_rate=0.01)
+RECIPES = {
+    "dense": Recipe(build_dense, epochs=20),
+    "wide-dense": Recipe(build_wide_dense, epochs=20),
+    "cnn": Recipe(build_cnn),
+    "compact": COMPACT,
+    "cnn-1-layer": Recipe(partial(cnn_with, 1)),
+    "cnn-3-layers": Recipe(partial(cnn_with, 3)),
+    "compact-no-shifts": replace(COMPACT, build=partial(compact_without, layers.RandomTranslation)),
+    "compact-no-normalisation": replace(
+        COMPACT, build=partial(compact_without, layers.BatchNormalization)
+    ),
+    "compact-no-dropout": replace(COMPACT, build=partial(compact_without, layers.Dropout)),
+    "compact-no-smoothing": replace(COMPACT, smoothing=0.0),
+    "compact-no-schedule": replace(COMPACT, peak_rate=None),
+    "compact-no-warm-up": replace(COMPACT, warm_up=0.0),
+}
+SEEDS = dict.fromkeys(RECIPES, 10) | {name: 5 for name in RECIPES if name.startswith("compact-no-")}
+# On the offline digits, five of the networks that the notebooks compare.
+OFFLINE_SEEDS = dict.fromkeys(["dense", "wide-dense", "cnn", "compact"], 5)
+
+
+def train(data, name: str, recipe: Recipe, seed: int) -> dict:
+    """Train a network once, on the images that `hold_out` gives, and measure it: one row."""
+    x_train, y_train, x_valid, y_valid = hold_out(data)
+    steps = recipe.epochs * -(-len(x_train) // BATCH_SIZE)  # rounded up, as `fit` counts
+    rate = 0.001
+    if recipe.peak_rate:
+        warm_up = round(recipe.warm_up * steps)
+        rise = {"warmup_target": recipe.peak_rate, "warmup_steps": warm_up} if warm_up else {}
+        start = 0.0 if warm_up else recipe.peak_rate
+        rate = keras.optimizers.schedules.CosineDecay(start, steps - warm_up, **rise)
+    forget_networks()
+    keras.utils.set_random_seed(seed)
+    network = recipe.build()
+    network.compile(
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
+        optimizer=keras.optimizers.Adam(rate),
+        steps_per_execution=20,
+    )
+    labels = keras.utils.to_categorical(y_train, 10)
+    started = time.perf_counter()
+    network.fit(x_train, labels, batch_size=BATCH_SIZE, epochs=recipe.epochs, verbose=0)
+    seconds = time.perf_counter() - started
+    valid = network.predict(x_valid, batch_size=BATCH_SIZE, verbose=0)
+    test = network.predict(data.x_test, batch_size=BATCH_SIZE, verbose=0)
+    of_label = test[np.arange(len(test)), data.y_test]
+    return {
+        "data": data.name,
+        "network": name,
+        "seed": seed,
+        "epochs": recipe.epochs,
+        "train_images": len(x_train),
+        "seconds": round(seconds, 1),
+        "valid_accuracy": round((valid.argmax(axis=1) == y_valid).mean(), 6),
+        "test_accuracy": round((test.argmax(axis=1) == data.y_test).mean(), 6),
+        "test_loss": round(-np.log(np.clip(of_label, 1e-7, 1)).mean(), 5),
+    }
+
+
+def machine() -> str:
+    """The processor and the versions that a record was made with, in a line."""
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+        has_avx512 = "avx512f" in "".join(line for line in lines[:40] if line.startswith("flags"))
+        processor = (models or [processor])[0] + (", AVX-512" if has_avx512 else ", no AVX-512")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    import tensorflow as tf
+
+    versions = f"TensorFlow {tf.__version__}, Keras {keras.version()}, NumPy {np.__version__}"
+    return f"{processor}, {cores} cores; {versions}"
+
+
+def file_of(data, folder: Path) -> Path:
+    return folder / f"{data.name.lower().replace(' ', '_')}.csv"
+
+
+def prepare(path: Path) -> None:
+    """Make a file ready for rows: header, machine, and no half of a row at its end."""
+    text = path.read_text() if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]  # the rest was being written when the work was killed
+    whole = whole or ",".join(COLUMNS) + "\n"
+    here = f"# {machine()}\n"
+    told = [line for line in whole.splitlines(keepends=True) if line.startswith("#")]
+    if told[-1:] != [here]:
+        whole += here
+    if whole != text:
+        write_atomically(path, lambda part: part.write_text(whole))
+
+
+def record(data, folder: Path, seeds: dict[str, int]) -> None:
+    """Train each network with so many seeds, where the folder has no row for it, and add one."""
+    path = file_of(data, folder)
+    prepare(path)
+    table = pd.read_csv(path, comment="#")
+    done = set(zip(table["network"], table["seed"], strict=True))
+    for seed in range(max(seeds.values())):
+        for name in [name for name in seeds if seed < seeds[name] and (name, seed) not in done]:
+            row = train(data, name, RECIPES[name], seed)
+            with path.open("a") as file:
+                file.write(",".join(str(row[column]) for column in COLUMNS) + "\n")
+            right = f"{row['valid_accuracy']:.2%} of the validation images"
+            print(f"{name}, seed {seed}: {right}, {row['seconds']:.0f} s", flush=True)
+
+
+def check(data, folder: Path, count: int) -> bool:
+    """Repeat some rows, chosen at random, and print how each compares. False if one differs."""
+    path = file_of(data, folder)
+    if not path.exists():
+        sys.exit(f"record: nothing is recorded for {data.name}; `make record` does it")
+    table = pd.read_csv(path, comment="#")
+    verdicts = []
+    for row in table.sample(min(count, len(table))).itertuples():
+        again = train(data, row.network, RECIPES[row.network], row.seed)
+        # Another processor rounds differently, which is as good as another seed.
+        seeds = table[table["network"] == row.network]["valid_accuracy"]
+        allowed = max(4 * seeds.std(ddof=1), 0.002) if len(seeds) > 2 else 0.01
+        difference = again["valid_accuracy"] - row.valid_accuracy
+        verdicts.append(abs(difference) <= allowed)
+        verdict = "the same" if verdicts[-1] else "NOT the same"
+        print(f"{row.network}, seed {row.seed}: {difference:+.2%} of {allowed:.2%}: {verdict}")
+    return all(verdicts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", nargs="+", choices=RECIPES, metavar="NETWORK")
+    parser.add_argument("--seeds", type=int, help="how many of each network")
+    parser.add_argument("--check", type=int, metavar="ROWS")
+    chosen = parser.parse_args()
+    data = load_mnist()
+    if chosen.check:
+        sys.exit(0 if check(data, FOLDER, chosen.check) else 1)
+    seeds = SEEDS if data.name == "MNIST" else OFFLINE_SEEDS
+    names = chosen.networks or list(seeds)
+    try:
+        record(data, FOLDER, {name: chosen.seeds or seeds.get(name, 5) for name in names})
+    except KeyboardInterrupt:
+        sys.exit("\nrecord: interrupted; `make record` goes on with what is missing")
+
+
+if __name__ == "__main__":
+    main()
