@@ -12,31 +12,25 @@ layers = keras.layers
 
 def build_dense() -> keras.Sequential:
     """Two hidden layers of 25 units: 20,535 parameters."""
-    return keras.Sequential(
-        [
-            keras.Input(shape=(28, 28), name="pixels"),
-            layers.Rescaling(1 / 255, name="scale_to_0_1"),
-            layers.Flatten(name="flatten_to_784"),
-            layers.Dense(25, activation="relu", name="hidden_1"),
-            layers.Dense(25, activation="relu", name="hidden_2"),
-            layers.Dense(10, activation="softmax", name="probabilities"),
-        ],
-        name="dense_network",
-    )
+    return _two_hidden_layers(25, "dense_network")
 
 
 def build_wide_dense() -> keras.Sequential:
     """Two hidden layers of 272 units: 290,506 parameters, about as many as the CNN has."""
+    return _two_hidden_layers(272, "wide_dense_network")
+
+
+def _two_hidden_layers(units: int, name: str) -> keras.Sequential:
     return keras.Sequential(
         [
             keras.Input(shape=(28, 28), name="pixels"),
             layers.Rescaling(1 / 255, name="scale_to_0_1"),
             layers.Flatten(name="flatten_to_784"),
-            layers.Dense(272, activation="relu", name="hidden_1"),
-            layers.Dense(272, activation="relu", name="hidden_2"),
+            layers.Dense(units, activation="relu", name="hidden_1"),
+            layers.Dense(units, activation="relu", name="hidden_2"),
             layers.Dense(10, activation="softmax", name="probabilities"),
         ],
-        name="wide_dense_network",
+        name=name,
     )
 
 

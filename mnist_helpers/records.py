@@ -7,6 +7,11 @@ import pandas as pd
 FOLDER = Path(__file__).with_name("records")
 
 
+def read_records(path: Path) -> pd.DataFrame:
+    """The rows of one file, without the lines on machine and versions."""
+    return pd.read_csv(path, comment="#")
+
+
 def load_records() -> pd.DataFrame:
     """The recorded trainings, a row each; `make record` makes them.
 
@@ -15,4 +20,4 @@ def load_records() -> pd.DataFrame:
     machine and the versions in lines that start with #.
     """
     paths = sorted(FOLDER.glob("*.csv"))
-    return pd.concat([pd.read_csv(path, comment="#") for path in paths], ignore_index=True)
+    return pd.concat([read_records(path) for path in paths], ignore_index=True)

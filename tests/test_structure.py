@@ -115,7 +115,7 @@ class TestGuesses:
     def test_the_line_that_stands_for_its_folded_answer_gives_nothing_away(self, path):
         # JupyterLab shows the first line of a folded output.
         for cell in code_cells(read(path)):
-            if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+            if is_hidden(cell, "outputs"):
                 first = cell.outputs[0]
                 assert first.output_type == "stream", cell.source
                 assert first.text.splitlines()[0].endswith(":"), cell.source

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import numpy as np
 import pandas as pd
 import psutil
 from execute import ROOT
+from machine import processor
 from nbclient import NotebookClient
 from run import BUILD
 
@@ -140,11 +140,8 @@ def waits() -> str:
 
 
 def machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")  # of Linux
-    named = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    model = named.group(1) if named else platform.processor() or platform.machine()
     memory = psutil.virtual_memory().total / 1e9
-    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}"
+    return f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}"
 
 
 def main() -> None:

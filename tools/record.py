@@ -7,7 +7,6 @@ records nothing: it repeats three rows, chosen at random, and compares.
 
 import argparse
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -16,8 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from execute import ROOT
+from machine import has_avx512, processor
 
 from mnist_helpers import (
     build_cnn,
@@ -30,8 +28,8 @@ from mnist_helpers import (
     load_mnist,
 )
 from mnist_helpers.files import write_atomically
+from mnist_helpers.records import FOLDER, read_records
 
-FOLDER = ROOT / "mnist_helpers" / "records"
 COLUMNS = ["data", "network", "seed", "epochs", "train_images", "seconds"]
 COLUMNS += ["valid_accuracy", "test_accuracy", "test_loss"]
 BATCH_SIZE = 100  # as in the notebooks
@@ -135,17 +133,12 @@ def train(data, name: str, recipe: Recipe, seed: int) -> dict:
 
 def machine() -> str:
     """The processor and the versions that a record was made with, in a line."""
-    processor = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-        has_avx512 = "avx512f" in "".join(line for line in lines[:40] if line.startswith("flags"))
-        processor = (models or [processor])[0] + (", AVX-512" if has_avx512 else ", no AVX-512")
+    avx = {True: ", AVX-512", False: ", no AVX-512", None: ""}[has_avx512()]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     import tensorflow as tf
 
     versions = f"TensorFlow {tf.__version__}, Keras {keras.version()}, NumPy {np.__version__}"
-    return f"{processor}, {cores} cores; {versions}"
+    return f"{processor()}{avx}, {cores} cores; {versions}"
 
 
 def file_of(data, folder: Path) -> Path:
@@ -169,7 +162,7 @@ def record(data, folder: Path, seeds: dict[str, int]) -> None:
     """Train each network with so many seeds, where the folder has no row for it, and add one."""
     path = file_of(data, folder)
     prepare(path)
-    table = pd.read_csv(path, comment="#")
+    table = read_records(path)
     done = set(zip(table["network"], table["seed"], strict=True))
     for seed in range(max(seeds.values())):
         for name in [name for name in seeds if seed < seeds[name] and (name, seed) not in done]:
@@ -185,7 +178,7 @@ def check(data, folder: Path, count: int) -> bool:
     path = file_of(data, folder)
     if not path.exists():
         sys.exit(f"record: nothing is recorded for {data.name}; `make record` does it")
-    table = pd.read_csv(path, comment="#")
+    table = read_records(path)
     verdicts = []
     for row in table.sample(min(count, len(table))).itertuples():
         again = train(data, row.network, RECIPES[row.network], row.seed)
