@@ -38,17 +38,28 @@ async (path) => {
   return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
 }
 """
-# Opens a notebook with its kernel (the view of a widget is lost where the kernel comes later),
-# and scrolls to one of its cells. JupyterLab's promise of a scroll is not waited for: a second
-# scroll can leave it unsettled for ever.
-SHOW_CELL = """
-async ([path, index]) => {
+# Opens a notebook with its kernel (the view of a widget is lost where the kernel comes later).
+# The answer is not waited for: a promise of JupyterLab's can stay unsettled for ever.
+OPEN = """
+(path) => {
   const app = window.jupyterapp;
-  const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
-  await panel.context.ready;
+  if (![...app.shell.widgets('main')].some((panel) => panel.context?.path === path)) {
+    app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  }
+}
+"""
+# Whether a cell of an open notebook is drawn; scrolls to it again where it is not yet. Only what
+# is near the screen is drawn, and a scroll that comes while cells above change is lost.
+SHOW_CELL = """
+([path, index]) => {
+  const app = window.jupyterapp;
+  const panel = [...app.shell.widgets('main')].find((panel) => panel.context?.path === path);
+  if (!panel?.context.isReady) return false;
   app.shell.activateById(panel.id);
   panel.content.activeCellIndex = index;
+  if (panel.content.widgets[index].node.checkVisibility()) return true;
   panel.content.scrollToItem(index).catch(() => {});
+  return false;
 }
 """
 CURRENT_PATH = "() => window.jupyterapp.shell.currentWidget?.context?.path"
@@ -156,8 +167,8 @@ def run_all(page, path: str) -> list[dict]:
 
 def show_cell(page, path: str, index: int = 0) -> None:
     """Bring a cell of a notebook to the front, opening the notebook if need be."""
-    page.evaluate(SHOW_CELL, [path, index])
-    # Only what is near the screen is drawn.
+    page.evaluate(OPEN, path)
+    page.wait_for_function(SHOW_CELL, arg=[path, index], polling=200, timeout=60_000)
     page.locator(".jp-Cell.jp-mod-active:visible").scroll_into_view_if_needed()
 
 
