@@ -31,7 +31,7 @@ _MODULES = {
     ],
     "keras_setup": ["keras"],
     "kept": ["load_or_train", "load_run", "save_run"],
-    "memory": ["forget_networks"],
+    "memory": ["forget_networks", "restart"],
     "models": [
         "build_cnn",
         "build_compact_cnn",
@@ -42,6 +42,7 @@ _MODULES = {
     "pad": ["DrawingPad", "collection_path", "load_collection", "show_picture_of_pad"],
     "plots": [
         "plot_confusion_matrix",
+        "plot_differences",
         "plot_digit",
         "plot_digit_numbers",
         "plot_digits",

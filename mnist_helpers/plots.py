@@ -197,16 +197,13 @@ def plot_network(sizes: Mapping[str, int]) -> Figure:
 # --- Training and prediction ----------------------------------------------------------------
 
 
-def plot_learning_curves(histories: Mapping[str, Mapping], by: str = "epoch") -> Figure:
-    """Loss and accuracy of one or several trainings, side by side, by epoch or by second.
+def plot_learning_curves(histories: Mapping[str, Mapping]) -> Figure:
+    """Loss and accuracy of one or several trainings, side by side, by epoch.
 
     `histories` maps a name to a history: lists "loss", "val_loss", "accuracy" and
-    "val_accuracy" with one number per epoch and, for by="second", "seconds": the seconds from
-    the start of training to the end of each epoch. Raises ValueError if a list is missing.
+    "val_accuracy" with one number per epoch. Raises ValueError if a list is missing.
     """
-    if by not in ("epoch", "second"):
-        raise ValueError(f"by is {by!r}, expected 'epoch' or 'second'")
-    needed = ["loss", "val_loss", "accuracy", "val_accuracy"] + ["seconds"] * (by == "second")
+    needed = ["loss", "val_loss", "accuracy", "val_accuracy"]
     for name, history in histories.items():
         missing = [key for key in needed if key not in history]
         if missing:
@@ -217,7 +214,7 @@ def plot_learning_curves(histories: Mapping[str, Mapping], by: str = "epoch") ->
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     ends = {}
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        ends[axes] = _draw_curves(axes, histories, measure, by)
+        ends[axes] = _draw_curves(axes, histories, measure)
     _show_percentages(axes.yaxis)  # of accuracy, the last
     if len(histories) > 1:  # else the lines themselves are named "training" and "validation"
         explanation = "Solid, filled points: validation images. Dashed, hollow: training images."
@@ -226,19 +223,18 @@ def plot_learning_curves(histories: Mapping[str, Mapping], by: str = "epoch") ->
     results = []
     for name, history in histories.items():
         training, validation = (_percent(history[of][-1]) for of in ("accuracy", "val_accuracy"))
-        length = history["seconds"][-1] if by == "second" else len(history["loss"])
-        span = _count(round(length), by)
+        span = _count(len(history["loss"]), "epoch")
         results.append(f"{name} {training} in training, {validation} in validation after {span}")
-    _describe(figure, f"Loss and accuracy by {by}", "Final accuracy: " + "; ".join(results))
+    _describe(figure, "Loss and accuracy by epoch", "Final accuracy: " + "; ".join(results))
     return figure
 
 
-def _draw_curves(axes: Axes, histories: Mapping[str, Mapping], measure: str, by: str) -> list:
+def _draw_curves(axes: Axes, histories: Mapping[str, Mapping], measure: str) -> list:
     """Draw one measure of all trainings; give the ends to name as (x, y, name, colour number)."""
     ends = []
     for number, (name, history) in enumerate(histories.items()):
         training, validation = history[measure], history[f"val_{measure}"]
-        x = history["seconds"] if by == "second" else range(1, len(training) + 1)
+        x = range(1, len(training) + 1)
         style = {"color": f"C{number}", "marker": "o", "markersize": 4}
         axes.plot(x, training, linestyle="--", markerfacecolor=BACKGROUND, **style)
         axes.plot(x, validation, **style)
@@ -248,14 +244,10 @@ def _draw_curves(axes: Axes, histories: Mapping[str, Mapping], measure: str, by:
         ends.append((x[-1], validation[-1], name, number))
     axes.set_title(measure.capitalize())
     axes.grid(axis="y")
-    if by == "second":
-        axes.set_xlabel("seconds of training")
-        axes.set_xlim(left=0)
-    else:
-        axes.set_xlabel("epoch")
-        axes.set_xlim(0.5, max(x for x, *_ in ends) + 0.5)
-        whole_numbers = MaxNLocator(6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
-        axes.xaxis.set_major_locator(whole_numbers)
+    axes.set_xlabel("epoch")
+    axes.set_xlim(0.5, max(x for x, *_ in ends) + 0.5)
+    whole_numbers = MaxNLocator(6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+    axes.xaxis.set_major_locator(whole_numbers)
     return ends
 
 
@@ -335,52 +327,89 @@ def plot_confusion_matrix(y_true: Sequence[int], y_pred: Sequence[int]) -> Figur
 # --- Comparisons ----------------------------------------------------------------------------
 
 
-def plot_seeds(accuracies: Mapping[str, Sequence[float]]) -> Figure:
-    """The accuracies of the same networks trained with several seeds: every run is a point.
+def plot_seeds(
+    accuracies: Mapping[str, Sequence[float]],
+    recorded: Mapping[str, Sequence[float]] | None = None,
+) -> Figure:
+    """The accuracies of networks that were trained several times: every training is a point.
 
-    `accuracies` maps a name to fractions; the upright line is their mean.
+    `accuracies` maps a name to fractions; the upright line is their mean. Where there are
+    `recorded` trainings of the same names, the mean is theirs: they are drawn as small pale
+    points, with one's own on them.
     """
     figure = Figure(figsize=(7, 0.8 + 0.7 * len(accuracies)), layout="constrained")
-    axes = figure.add_subplot(xlabel="accuracy, one point per seed")
+    axes = figure.add_subplot(xlabel="accuracy, one point per training")
     means = []
     for row, (name, values) in enumerate(accuracies.items()):
-        # Alternately a little above and below the row, so that equal values stay visible.
-        heights = row + np.resize([-0.12, 0.12, 0.0], len(values))
+        others = (recorded or {}).get(name, [])
+        if len(others):
+            pale = {"color": GREY, "alpha": 0.6, "markersize": 5, "markeredgewidth": 0}
+            axes.plot(others, _scatter(row, len(others)), "o", **pale)
         style = {"alpha": 0.75, "markersize": 7, "markeredgewidth": 0, "clip_on": False}
-        axes.plot(values, heights, "o", color=f"C{row}", **style)
-        mean = np.mean(values)
+        axes.plot(values, _scatter(row, len(values)), "o", color=f"C{row}", **style)
+        averaged = others if len(others) else values
+        mean = np.mean(averaged)
         axes.plot([mean, mean], [row - 0.3, row + 0.3], color=TEXT, linewidth=1.5)
         axes.text(mean, row - 0.33, f"mean {_percent(mean, 2)}", ha="center", va="bottom")
-        means.append(f"{name} {_percent(mean, 2)} in {_count(len(values), 'run')}")
-    axes.set_yticks(range(len(accuracies)), list(accuracies))
-    axes.set_ylim(len(accuracies) - 0.5, -0.8)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        trainings = _count(len(averaged), "recorded training" if len(others) else "training")
+        means.append(f"{name} {_percent(mean, 2)} in {trainings}")
+    _name_rows(axes, list(accuracies), highest=0.8)
     _show_percentages(axes.xaxis)
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-    axes.margins(x=0.12)
     axes.set_xlim(right=min(axes.get_xlim()[1], 1))  # no accuracy is above 100%
-    _describe(figure, "Accuracy of every run, one point per seed", "Means: " + "; ".join(means))
+    _describe(figure, "Accuracy of every training, a point each", "Means: " + "; ".join(means))
     return figure
 
 
-def plot_shifts(shifts: Sequence[int], accuracies: Mapping[str, Sequence[float]]) -> Figure:
-    """Accuracy of each network, a fraction, when the digits are moved by `shifts` pixels."""
+def plot_differences(differences: Mapping[str, Sequence[float]]) -> Figure:
+    """Paired differences, a point for each pair, and their means with 95 % t intervals.
+
+    `differences` maps a name to fractions, at least two, which are drawn in percentage points.
+    """
+    from scipy.stats import sem, t
+
+    figure = Figure(figsize=(7, 0.8 + 0.6 * len(differences)), layout="constrained")
+    axes = figure.add_subplot(xlabel="difference in percentage points, one point per pair")
+    axes.axvline(0, color=GREY, linewidth=1)
+    told = []
+    for row, (name, values) in enumerate(differences.items()):
+        points = 100 * np.asarray(values)
+        half = t.ppf(0.975, len(points) - 1) * sem(points)
+        mean = points.mean()
+        style = {"alpha": 0.6, "markersize": 6, "markeredgewidth": 0}
+        axes.plot(points, _scatter(row, len(points)), "o", color=f"C{row}", **style)
+        axes.errorbar(mean, row, xerr=half, fmt="|", color=TEXT, markersize=14, capsize=4)
+        result = f"{mean:+.2f} ± {half:.2f}"
+        axes.text(mean, row - 0.3, result, ha="center", va="bottom")
+        told.append(f"{name} {result}")
+    _name_rows(axes, list(differences), highest=0.75)
+    _describe(figure, "Paired differences in percentage points", "Means: " + "; ".join(told))
+    return figure
+
+
+def plot_shifts(
+    shifts: Sequence[int], accuracies: Mapping[str, Sequence[float] | Sequence[Sequence[float]]]
+) -> Figure:
+    """Accuracy of each network, a fraction, when the digits are moved by `shifts` pixels.
+
+    `accuracies` maps a name to those of one training, or to a row for each of several. The
+    thick line is the mean, thin ones are the single trainings.
+    """
     figure = Figure(figsize=(7, 3.8), layout="constrained")
     axes = figure.add_subplot(title="Accuracy on shifted digits", xlabel="shift in pixels")
     ends = []
-    for number, (name, values) in enumerate(accuracies.items()):
-        axes.plot(shifts, values, marker="o", markersize=5)
-        ends.append((shifts[-1], values[-1], name, number))
+    for number, (name, trainings) in enumerate(accuracies.items()):
+        trainings = np.atleast_2d(trainings)
+        color = f"C{number}"
+        axes.plot(shifts, trainings.T, color=color, linewidth=0.8, alpha=0.5)
+        axes.plot(shifts, trainings.mean(axis=0), marker="o", markersize=5, color=color)
+        ends.append((shifts[-1], trainings[:, -1].mean(), name, number))
     axes.axhline(0.1, color=GREY, linewidth=1, linestyle=":")
     axes.text(shifts[0], 0.09, "guessing", color=GREY, va="top")
     axes.set(ylim=(0, 1.02), xlim=(min(shifts) - 0.15, max(shifts) + 0.15), xticks=shifts)
     _show_percentages(axes.yaxis)
     axes.grid(axis="y")
     _label_line_ends({axes: ends})
-    at_the_end = ", ".join(f"{name} {_percent(values[-1])}" for name, values in accuracies.items())
+    at_the_end = ", ".join(f"{name} {_percent(mean)}" for _, mean, name, _ in ends)
     pixels = f"{shifts[0]} to {shifts[-1]} pixels"
     _describe(figure, f"Accuracy on digits shifted by {pixels}", f"At {shifts[-1]}: {at_the_end}")
     return figure
@@ -405,6 +434,22 @@ def _percent(fraction: float, decimals: int = 1) -> str:
     if 100 - smallest / 2 <= 100 * fraction < 100:
         return f">{100 - smallest:.{decimals}f}%"
     return f"{100 * fraction:.{decimals}f}%"
+
+
+def _scatter(row: int, count: int) -> np.ndarray:
+    """Heights alternately a little above and below a row, so that equal values stay visible."""
+    return row + np.resize([-0.12, 0.12, 0.0], count)
+
+
+def _name_rows(axes: Axes, names: list[str], highest: float) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -highest)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.margins(x=0.12)
 
 
 def _show_percentages(axis: Axis) -> None:

@@ -32,9 +32,9 @@ SMALL = {
         "train_images": 1_600,
         "dense_epochs": 1,
         "cnn_epochs": 1,
-        "few_images": 1_000,
-        "dense_seeds": 2,
-        "cnn_seeds": 2,
+        "blocks": 2,
+        "scrambled_blocks": 2,
+        "block_images": 400,
         "shift_images": 200,
     },
     "05_going_further": {
@@ -42,9 +42,9 @@ SMALL = {
         "epochs": 1,
         "ladder_images": 1_200,  # the steps of an epoch divide by four: a quarter is the warm-up
         "ladder_seeds": 1,
-        "speed_images": 1_000,
     },
     "06_your_own_digits": {"train_images": 1_000, "dense_epochs": 1, "cnn_epochs": 1},
+    "07_speed_and_devices": {"speed_images": 1_000, "rounds": 2, "epochs": 1},
 }
 
 

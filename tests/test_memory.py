@@ -1,11 +1,11 @@
-"""Networks that are no longer used give their memory back."""
+"""Networks that are no longer used give their memory back, or start anew."""
 
 import gc
 
 import numpy as np
 import pytest
 
-from mnist_helpers import build_dense, forget_networks, keras, memory
+from mnist_helpers import build_compact_cnn, build_dense, forget_networks, keras, memory, restart
 
 # Networks are trained, to see what is left of them.
 pytestmark = pytest.mark.slow
@@ -50,3 +50,44 @@ def test_a_system_without_glibc_is_left_as_it_is(error, monkeypatch):
 
     monkeypatch.setattr(memory.ctypes, "CDLL", refuse)  # on Windows CDLL(None) is a TypeError
     forget_networks()
+
+
+class TestRestart:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, 28, 28), dtype="uint8")
+    labels = rng.integers(0, 10, 200, dtype="uint8")
+
+    def fit(self, network, seed):
+        keras.utils.set_random_seed(seed)
+        if network is None:
+            network = self.compiled()
+        else:
+            restart(network, build_compact_cnn())
+        network.fit(self.images, self.labels, batch_size=50, epochs=2, verbose=0)
+        return network
+
+    def compiled(self):
+        network = build_compact_cnn()
+        rate = keras.optimizers.schedules.CosineDecay(0.01, 8)
+        network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+        return network
+
+    def test_a_restarted_network_learns_what_a_new_one_learns(self):
+        restarted = self.fit(self.fit(None, seed=3), seed=7)
+        new = self.fit(None, seed=7)
+        for one, other in zip(restarted.get_weights(), new.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_a_constant_learning_rate_stays(self):
+        network = train()
+        network.optimizer.learning_rate = 0.125
+        restart(network, build_dense())
+        assert float(network.optimizer.learning_rate) == 0.125
+        assert int(network.optimizer.iterations) == 0
+
+    def test_another_network_is_refused(self):
+        network = train()
+        before = network.get_weights()
+        with pytest.raises(ValueError, match="other layers"):
+            restart(network, build_compact_cnn())
+        assert all(map(np.array_equal, network.get_weights(), before))

@@ -350,5 +350,5 @@ class TestStoredOutputs:
 
 
 def test_no_notebook_was_forgotten():
-    assert len(NOTEBOOKS) == 6
+    assert len(NOTEBOOKS) == 7
     assert not list(ROOT.glob("*.ipynb"))

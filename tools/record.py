@@ -89,8 +89,10 @@ RECIPES = {
     "compact-no-warm-up": replace(COMPACT, warm_up=0.0),
 }
 SEEDS = dict.fromkeys(RECIPES, 10) | {name: 5 for name in RECIPES if name.startswith("compact-no-")}
-# On the offline digits, five of the networks that the notebooks compare.
-OFFLINE_SEEDS = dict.fromkeys(["dense", "wide-dense", "cnn", "compact"], 5)
+# On the offline digits, five of each network that the notebooks compare.
+OFFLINE_SEEDS = dict.fromkeys(
+    ["dense", "wide-dense", "cnn", "compact", "cnn-1-layer", "cnn-3-layers"], 5
+)
 
 
 def train(data, name: str, recipe: Recipe, seed: int) -> dict:

@@ -45,7 +45,12 @@ def networks_of(notebook: nbformat.NotebookNode) -> dict[str, list[str]]:
 def digests() -> dict[str, str]:
     """For each notebook, in order, a digest of all that its execution depends on."""
     common = hashlib.sha256()
-    for path in [*sorted((ROOT / "mnist_helpers").glob("*.*")), ROOT / "requirements.lock"]:
+    helpers = ROOT / "mnist_helpers"
+    for path in [
+        *sorted(helpers.glob("*.*")),
+        *sorted(helpers.glob("records/*")),
+        ROOT / "requirements.lock",
+    ]:
         common.update(path.read_bytes())
     for name in ("MNIST_NPZ", "MNIST_OFFLINE", "MNIST_ARTIFACTS"):
         common.update(f"{name}={os.environ.get(name, '')}\n".encode())
