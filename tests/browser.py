@@ -22,22 +22,6 @@ CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 
-# Opens a notebook, runs every cell, and gives its code cells when the kernel has finished.
-RUN_ALL = """
-async (path) => {
-  const app = window.jupyterapp;
-  const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
-  await panel.context.ready;
-  const session = panel.sessionContext;
-  await session.ready;
-  app.shell.activateById(panel.id);
-  await app.commands.execute('notebook:run-all-cells');
-  // Run All ends early when a cell fails; the kernel's last words may still be on their way.
-  await session.session.kernel.requestKernelInfo();
-  const cells = panel.context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
-  return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
-}
-"""
 # Opens a notebook with its kernel (the view of a widget is lost where the kernel comes later).
 # The answer is not waited for: a promise of JupyterLab's can stay unsettled for ever.
 OPEN = """
@@ -48,20 +32,40 @@ OPEN = """
   }
 }
 """
+# The panel of a notebook, brought to the front, or undefined until the notebook is loaded.
+PANEL = """
+(path) => {
+  const shell = window.jupyterapp.shell;
+  const panel = [...shell.widgets('main')].find((panel) => panel.context?.path === path);
+  if (!panel?.context.isReady) return undefined;
+  shell.activateById(panel.id);
+  return panel;
+}
+"""
+# Runs every cell of an open notebook, and gives its code cells when the kernel has finished.
+RUN_ALL = """
+async (path) => {
+  const panel = (PANEL)(path);
+  const session = panel.sessionContext;
+  await session.ready;
+  await window.jupyterapp.commands.execute('notebook:run-all-cells');
+  // Run All ends early when a cell fails; the kernel's last words may still be on their way.
+  await session.session.kernel.requestKernelInfo();
+  const cells = panel.context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
+  return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
+}
+""".replace("PANEL", PANEL)
 # Whether a cell of an open notebook is drawn; scrolls to it again where it is not yet. Only what
 # is near the screen is drawn, and a scroll that comes while cells above change is lost.
 SHOW_CELL = """
 ([path, index]) => {
-  const app = window.jupyterapp;
-  const panel = [...app.shell.widgets('main')].find((panel) => panel.context?.path === path);
-  if (!panel?.context.isReady) return false;
-  app.shell.activateById(panel.id);
-  panel.content.activeCellIndex = index;
-  if (panel.content.widgets[index].node.checkVisibility()) return true;
-  panel.content.scrollToItem(index).catch(() => {});
+  const {content} = (PANEL)(path);
+  content.activeCellIndex = index;
+  if (content.widgets[index].node.checkVisibility()) return true;
+  content.scrollToItem(index).catch(() => {});
   return false;
 }
-"""
+""".replace("PANEL", PANEL)
 CURRENT_PATH = "() => window.jupyterapp.shell.currentWidget?.context?.path"
 
 
@@ -160,14 +164,21 @@ class Lab:
         )
 
 
+def open_notebook(page, path: str) -> None:
+    """Open a notebook, if need be, and wait until it is loaded."""
+    page.evaluate(OPEN, path)
+    page.wait_for_function(f"path => ({PANEL})(path) !== undefined", arg=path, timeout=60_000)
+
+
 def run_all(page, path: str) -> list[dict]:
     """Open a notebook, run all its cells, and give its code cells with their outputs."""
+    open_notebook(page, path)
     return page.evaluate(RUN_ALL, path)
 
 
 def show_cell(page, path: str, index: int = 0) -> None:
     """Bring a cell of a notebook to the front, opening the notebook if need be."""
-    page.evaluate(OPEN, path)
+    open_notebook(page, path)
     page.wait_for_function(SHOW_CELL, arg=[path, index], polling=200, timeout=60_000)
     page.locator(".jp-Cell.jp-mod-active:visible").scroll_into_view_if_needed()
 
