@@ -39,6 +39,7 @@ _MODULES = {
         "build_wide_dense",
         "count_multiplications",
     ],
+    "muon": ["Muon"],
     "pad": ["DrawingPad", "collection_path", "load_collection", "show_picture_of_pad"],
     "plots": [
         "plot_confusion_matrix",

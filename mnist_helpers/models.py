@@ -69,7 +69,7 @@ def count_multiplications(model: keras.Model) -> int:
 
 
 def build_compact_cnn() -> keras.Sequential:
-    """Four convolutional layers, each batch-normalised, no hidden dense layer: 32,890 parameters.
+    """Four convolutional layers, no hidden dense layer: 32,842 parameters.
 
     While it trains, every image is first moved by up to 2 pixels; predictions leave it in place.
     The probabilities stay float32 under a mixed-precision policy too.
@@ -82,24 +82,32 @@ def build_compact_cnn() -> keras.Sequential:
             layers.RandomTranslation(
                 2 / 28, 2 / 28, fill_mode="constant", interpolation="nearest", name="shift_randomly"
             ),
-            *_normalised_convolution(1, 16, kernel_size=5, strides=2, padding="same"),
-            *_normalised_convolution(2, 32, kernel_size=3),
-            *_normalised_convolution(3, 32, kernel_size=3),
+            layers.Conv2D(
+                16,
+                kernel_size=5,
+                strides=2,
+                padding="same",
+                activation="relu",
+                name="convolution_1",
+            ),
+            layers.Conv2D(32, kernel_size=3, use_bias=False, name="convolution_2"),
+            *_normalise_and_cut_off(2),
+            layers.Conv2D(32, kernel_size=3, use_bias=False, name="convolution_3"),
             layers.MaxPooling2D(2, name="pooling"),
-            *_normalised_convolution(4, 48, kernel_size=3),
+            *_normalise_and_cut_off(3),
+            layers.Conv2D(48, kernel_size=3, use_bias=False, name="convolution_4"),
+            *_normalise_and_cut_off(4),
             layers.Flatten(name="flatten_to_432"),
-            layers.Dropout(0.2, name="dropout"),
             layers.Dense(10, activation="softmax", dtype="float32", name="probabilities"),
         ],
         name="compact_network",
     )
 
 
-def _normalised_convolution(number: int, filters: int, **options) -> list[keras.Layer]:
+def _normalise_and_cut_off(number: int) -> list[keras.Layer]:
     # The normalisation has a shift of its own, which makes the convolution's bias idle. Its
     # running averages follow within some ten batches: a few epochs are all they have.
     return [
-        layers.Conv2D(filters, use_bias=False, name=f"convolution_{number}", **options),
         layers.BatchNormalization(momentum=0.9, name=f"normalisation_{number}"),
         layers.ReLU(name=f"relu_{number}"),
     ]

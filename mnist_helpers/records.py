@@ -16,8 +16,9 @@ def load_records() -> pd.DataFrame:
     """The recorded trainings, a row each; `make record` makes them.
 
     Columns: data ("MNIST" or "offline digits"), network, seed, epochs, train_images, seconds
-    of `fit`, valid_accuracy and test_accuracy as fractions, test_loss. The files name the
-    machine and the versions in lines that start with #.
+    of `fit`, valid_accuracy and test_accuracy as fractions, test_loss. A network that was
+    trained on all images has no valid_accuracy (NaN). The files name the machine and the
+    versions in lines that start with #.
     """
     paths = sorted(FOLDER.glob("*.csv"))
     return pd.concat([read_records(path) for path in paths], ignore_index=True)

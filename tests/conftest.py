@@ -40,8 +40,9 @@ SMALL = {
     "05_going_further": {
         "train_images": 1_000,
         "epochs": 1,
-        "ladder_images": 1_200,  # the steps of an epoch divide by four: a quarter is the warm-up
-        "ladder_seeds": 1,
+        "blocks": 2,
+        "factorial_blocks": 1,
+        "block_images": 500,
     },
     "06_your_own_digits": {"train_images": 1_000, "dense_epochs": 1, "cnn_epochs": 1},
     "07_speed_and_devices": {"speed_images": 1_000, "rounds": 2, "epochs": 1},

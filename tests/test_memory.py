@@ -5,7 +5,15 @@ import gc
 import numpy as np
 import pytest
 
-from mnist_helpers import build_compact_cnn, build_dense, forget_networks, keras, memory, restart
+from mnist_helpers import (
+    Muon,
+    build_compact_cnn,
+    build_dense,
+    forget_networks,
+    keras,
+    memory,
+    restart,
+)
 
 # Networks are trained, to see what is left of them.
 pytestmark = pytest.mark.slow
@@ -69,7 +77,7 @@ class TestRestart:
     def compiled(self):
         network = build_compact_cnn()
         rate = keras.optimizers.schedules.CosineDecay(0.01, 8)
-        network.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+        network.compile(Muon(rate), "sparse_categorical_crossentropy")
         return network
 
     def test_a_restarted_network_learns_what_a_new_one_learns(self):
