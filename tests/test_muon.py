@@ -42,7 +42,7 @@ class TestKernels:
         assert 0.05 * RATE < np.sqrt((taken**2).mean()) < 0.5 * RATE
         np.testing.assert_allclose(step(Muon(RATE), 1_000 * gradient), taken, rtol=0.01, atol=1e-5)
 
-    def test_it_can_be_saved_with_its_network_and_goes_on_where_it_was(self, gradient):
+    def test_one_made_from_its_settings_takes_the_same_step(self, gradient):
         twin = Muon.from_config(Muon(RATE).get_config())
         np.testing.assert_array_equal(step(twin, gradient), step(Muon(RATE), gradient))
 

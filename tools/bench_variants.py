@@ -28,28 +28,32 @@ def train_with_keras(
     jax: the tutorial's networks with Keras on JAX.
     """
     os.environ["KERAS_BACKEND"] = "jax" if variant == "jax" else "tensorflow"
-    compiled = {"optimizer": "adam", "metrics": ["accuracy"]}
     if variant == "tutorial":
         from mnist_helpers import build_cnn, build_dense, keras
 
         networks = [build_dense(), build_cnn()]
+        epoch = settings["train_images"] * 4 // 5 // settings["batch_size"]
+        steps_per_execution = [epoch, 20]  # of notebooks 02 and 03
     else:
         import keras
 
         networks = networks_of_2019(keras, scaled=variant == "seed")
+        steps_per_execution = [1, 1]  # what Keras does unless it is told
     x_train, x_test = read("x_train"), read("x_test")
     if variant == "seed":
         x_train, x_test = x_train / 255, x_test / 255
     y_train, y_test = (keras.utils.to_categorical(read(name), 10) for name in ("y_train", "y_test"))
 
     options = {"batch_size": settings["batch_size"], "validation_split": 0.2, "verbose": 0}
-    epoch = settings["train_images"] * 4 // 5 // settings["batch_size"]
-    steps = {"dense": epoch, "cnn": 20}  # of notebooks 02 and 03
     results = []
-    for name, model in zip(("dense", "cnn"), networks, strict=True):
-        if variant == "tutorial":
-            compiled["steps_per_execution"] = steps[name]
-        model.compile(loss="categorical_crossentropy", **compiled)
+    trained = zip(("dense", "cnn"), networks, steps_per_execution, strict=True)
+    for name, model, steps in trained:
+        model.compile(
+            loss="categorical_crossentropy",
+            optimizer="adam",
+            metrics=["accuracy"],
+            steps_per_execution=steps,
+        )
         shape = (-1, *model.input_shape[1:])
         start = time.perf_counter()
         model.fit(x_train.reshape(shape), y_train, epochs=settings[f"{name}_epochs"], **options)
