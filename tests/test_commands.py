@@ -71,7 +71,7 @@ class TestInterrupted:
             assert not (checkout / ".venv" / "installed.txt").exists()
 
     @pytest.mark.slow
-    def test_an_interrupted_run_goes_on_with_the_notebook_it_was_at(self, tmp_path):
+    def test_an_interrupted_run_goes_on_with_what_is_missing(self, tmp_path):
         checkout = make_checkout(tmp_path)
         begun, flag = tmp_path / "begun", tmp_path / "go on"
         wait = (
@@ -94,6 +94,7 @@ class TestInterrupted:
         lines = [run.stdout.readline() for _ in range(2)]
         assert lines == ["01_first: executing\n", "02_second: executing\n"]
         wait_until(begun.exists, 120, "start of the second notebook's cell")
+        wait_until((checkout / "build/current/01_first.json").exists, 120, "end of the first")
         assert run.poll() is None
         os.killpg(run.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
         _, errors = run.communicate(timeout=60)
@@ -107,6 +108,49 @@ class TestInterrupted:
         again = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert again.returncode == 0, again.stderr
         assert again.stdout.startswith("01_first: unchanged\n02_second: executing\n")
+
+
+class TestSideBySide:
+    """Two notebooks at a time, as far as none uses what the other keeps."""
+
+    TELLS = {
+        "01": {"keeps": [], "uses": [], "alone": False},
+        "02": {"keeps": ["dense"], "uses": [], "alone": False},
+        "03": {"keeps": [], "uses": ["dense"], "alone": False},
+        "04": {"keeps": [], "uses": [], "alone": True},
+    }
+
+    @pytest.mark.parametrize(
+        ("waiting", "running", "first"),
+        [
+            (["01", "02", "03", "04"], [], "01"),
+            (["03", "04"], ["01"], "03"),
+            (["03", "04"], ["02"], None),  # the network is not there yet
+            (["02", "03"], ["01"], "02"),
+            (["04"], ["03"], None),  # what measures times waits for everything before it
+            (["04"], [], "04"),
+            (["01"], ["04"], None),  # and nothing starts beside it
+        ],
+    )
+    def test_what_may_start_next(self, waiting, running, first):
+        assert run.next_one(waiting, running, self.TELLS) == first
+
+    def test_the_notebook_on_speed_runs_alone(self):
+        assert run.told(ROOT / "notebooks" / "07_speed_and_devices.ipynb")["alone"]
+
+    @pytest.mark.slow
+    def test_one_that_fails_lets_the_other_come_to_its_end_and_starts_no_more(
+        self, monkeypatch, tmp_path
+    ):
+        monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
+        monkeypatch.setattr(run, "BUILD", tmp_path / "build")
+        for name, source in [("01", "1 / 0"), ("02", "import time; time.sleep(5)"), ("03", "3")]:
+            write_notebook(tmp_path / f"{name}.ipynb", source)
+        with pytest.raises(run.NotebookFailed, match="01.ipynb, code cell 1: ZeroDivisionError"):
+            run.run_all()
+        executed = sorted(path.name for path in (tmp_path / "build" / "notebooks").iterdir())
+        side_by_side = len(run.places()) == 2
+        assert executed == ["01.failed.ipynb"] + ["02.ipynb"] * side_by_side
 
 
 class TestRunAgain:

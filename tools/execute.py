@@ -36,14 +36,22 @@ class NotebookFailed(Exception):
 
 
 def execute(
-    notebook: Path, output: Path, parameters: dict | None = None, cwd: Path | None = None
+    notebook: Path,
+    output: Path,
+    parameters: dict | None = None,
+    cwd: Path | None = None,
+    cores: list[int] | None = None,
+    line: int = 0,
 ) -> dict:
     """Execute a notebook and return {"seconds", "peak_rss_mb", "models"}.
 
     The executed copy replaces `output` only when every cell has run. "models" holds what the
-    notebook reported with `report_result`, by the model's name. Raises NotebookFailed.
+    notebook reported with `report_result`, by the model's name. Given `cores`, the notebook
+    runs on these alone. The progress bar is drawn `line` lines below the cursor. Raises
+    NotebookFailed.
     """
-    task = json.dumps({"parameters": parameters or {}, "cwd": str(cwd or notebook.parent)})
+    task = {"parameters": parameters or {}, "cwd": str(cwd or notebook.parent)}
+    task = json.dumps(task | {"cores": cores, "line": line})
     output.parent.mkdir(parents=True, exist_ok=True)
     # Removed whatever happens, also when Ctrl-C ends the child in the middle of its writing.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".executing-") as folder:
@@ -52,18 +60,23 @@ def execute(
         child = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if child.returncode == 0:
             os.replace(partial, output)
-        elif partial.exists():  # as far as it came, for its author
+        elif child.returncode == 1 and partial.exists():  # as far as it came, for its author
             os.replace(partial, output.with_suffix(".failed.ipynb"))
     if child.returncode != 0:
         raise NotebookFailed(child.stdout.strip() or f"{notebook.name}: the executing process died")
     return json.loads(child.stdout.splitlines()[-1])
 
 
-def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> dict:
+def _execute_here(
+    notebook: Path, output: Path, parameters: dict, cwd: str, cores: list[int] | None, line: int
+) -> dict:
     import nbformat
     import papermill
+    import psutil
     from nbclient.exceptions import DeadKernelError
 
+    if cores:
+        psutil.Process().cpu_affinity(cores)  # the kernel that is started inherits it
     started = time.perf_counter()
     source = nbformat.read(notebook, as_version=4)
     try:
@@ -72,7 +85,7 @@ def _execute_here(notebook: Path, output: Path, parameters: dict, cwd: str) -> d
             str(output),
             parameters,
             cwd=cwd,
-            progress_bar=True,
+            progress_bar={"desc": notebook.stem, "position": line},
             coalesce_streams=True,  # whether printed lines arrive one by one is chance
             # The kernel listens on loopback; its note about that is not for the reader.
             extra_arguments=["--log-level=ERROR"],

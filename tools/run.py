@@ -1,4 +1,8 @@
-"""The main job: execute the notebooks in order, collect the results, render the reading view.
+"""The main job: execute the notebooks, collect the results, render the reading view.
+
+The networks of this tutorial are too small to keep two cores busy with one training; two
+trainings, each on a core of its own, take little longer than one. So two notebooks are executed
+side by side, each on half of the cores, in order as far as one uses what another keeps.
 
 A notebook is executed again only if something has changed that its execution depends on.
 build/current/ holds, for each one that has been executed, a digest of what it depended on and
@@ -13,15 +17,20 @@ import os
 import shutil
 import sys
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import nbformat
+import psutil
 from execute import ROOT, NotebookFailed, execute
 
+from mnist_helpers import load_mnist
+from mnist_helpers.data import MnistError
 from mnist_helpers.files import artifacts_folder, write_atomically
 
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
+MEMORY_OF_TWO = 3e9  # bytes that must be available for two notebooks side by side
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -36,10 +45,10 @@ def read_json(path: Path) -> dict:
         return {}
 
 
-def networks_of(notebook: nbformat.NotebookNode) -> dict[str, list[str]]:
-    """Which trained networks a notebook keeps and which it uses, as its metadata tell."""
-    told = notebook.metadata.get("mnist_tutorial", {})
-    return {"keeps": told.get("keeps", []), "uses": told.get("uses", [])}
+def told(path: Path) -> dict:
+    """What a notebook's metadata tell: the networks it keeps and uses, whether it runs alone."""
+    tells = nbformat.read(path, as_version=4).metadata.get("mnist_tutorial", {})
+    return {"keeps": [], "uses": [], "alone": False} | tells
 
 
 def digests() -> dict[str, str]:
@@ -57,7 +66,7 @@ def digests() -> dict[str, str]:
     answer, digest_of_keeper = {}, {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        networks = networks_of(notebook)
+        networks = told(path)
         digest = common.copy()
         cells = [[cell.source, cell.metadata] for cell in notebook.cells]
         digest.update(json.dumps(cells, sort_keys=True).encode())
@@ -78,25 +87,87 @@ def measured_before(name: str, digest: str) -> dict | None:
     return entry
 
 
+def places() -> list[list[int] | None]:
+    """Where notebooks run side by side: on each half of the cores, or [None], one on all."""
+    process = psutil.Process()
+    if not hasattr(process, "cpu_affinity") or psutil.virtual_memory().available < MEMORY_OF_TWO:
+        return [None]
+    cores = process.cpu_affinity()
+    middle = len(cores) // 2
+    return [cores[:middle], cores[middle:]] if middle else [None]
+
+
+def next_one(waiting: list[str], running: list[str], tells: dict[str, dict]) -> str | None:
+    """The first waiting notebook that may start while others run, or None.
+
+    A notebook waits for those before it that keep a network it uses. One that measures times
+    is alone: it waits for all before it, and all behind it wait for it.
+    """
+    for number, name in enumerate(waiting):
+        used = set(tells[name]["uses"])
+        before = [tells[other] for other in running + waiting[:number]]
+        if tells[name]["alone"] and before:
+            continue
+        if not any(other["alone"] or used & set(other["keeps"]) for other in before):
+            return name
+    return None
+
+
+def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict]:
+    """Execute notebooks, given with their digests; return what was measured of each.
+
+    If one fails, no other is started, and what else runs is waited for. Raises NotebookFailed.
+    """
+    waiting, running, measured, failure = list(wanted), {}, {}, None
+    tells = {name: told(NOTEBOOKS / f"{name}.ipynb") for name in wanted}
+    free = dict(enumerate(places()))
+    with ThreadPoolExecutor(len(free)) as pool:
+        while running or waiting:
+            while free and (name := next_one(waiting, [n for n, _, _ in running.values()], tells)):
+                waiting.remove(name)
+                print(f"{name}: executing", flush=True)
+                line = min(free)
+                cores = free.pop(line)
+                alone = tells[name]["alone"] or (not running and not waiting)
+                output = BUILD / "notebooks" / f"{name}.ipynb"
+                options = {"cores": None if alone else cores, "line": line}
+                job = pool.submit(execute, NOTEBOOKS / output.name, output, **options)
+                running[job] = name, line, cores
+            try:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+            except KeyboardInterrupt:
+                # A terminal sends Ctrl-C to the children too, but not everything does.
+                for child in psutil.Process().children():
+                    child.kill()
+                raise
+            for job in done:
+                name, line, cores = running.pop(job)
+                free[line] = cores
+                try:
+                    report = job.result()
+                except (MnistError, NotebookFailed) as error:
+                    failure, waiting = failure or error, []
+                    continue
+                report |= {"digest": wanted[name], "keeps": tells[name]["keeps"]}
+                measured[name] = report | {"dataset": dataset}
+                write_json(BUILD / "current" / f"{name}.json", measured[name])
+    if failure:
+        raise failure
+    return measured
+
+
 def run_all(everything: bool = False) -> dict:
     """Execute what has changed (or everything); write and return build/results.json."""
     if everything:
         shutil.rmtree(BUILD / "current", ignore_errors=True)
-    measured, dataset = {}, ""
-    for name, digest in digests().items():
-        measured[name] = measured_before(name, digest)
-        print(f"{name}: {'unchanged' if measured[name] else 'executing'}", flush=True)
-        if measured[name] is None:
-            path = NOTEBOOKS / f"{name}.ipynb"
-            report = execute(path, BUILD / "notebooks" / path.name)
-            keeps = networks_of(nbformat.read(path, as_version=4))["keeps"]
-            report |= {"digest": digest, "keeps": keeps}
-            if not dataset:
-                from mnist_helpers import load_mnist
-
-                dataset = load_mnist().name
-            measured[name] = report | {"dataset": dataset}
-            write_json(BUILD / "current" / f"{name}.json", measured[name])
+    wanted = digests()
+    measured = {name: measured_before(name, digest) for name, digest in wanted.items()}
+    for name in [name for name in wanted if measured[name]]:
+        print(f"{name}: unchanged", flush=True)
+        del wanted[name]
+    if wanted:
+        # Loaded here first, so that a download is made once.
+        measured |= execute_side_by_side(wanted, load_mnist().name)
     return write_results(measured)
 
 
@@ -158,10 +229,10 @@ def main() -> None:
         started = time.perf_counter()
         try:
             results = run_all(everything)
-        except NotebookFailed as error:
+        except (MnistError, NotebookFailed) as error:
             sys.exit(f"run: {error}")
         except KeyboardInterrupt:
-            sys.exit("\nrun: interrupted; `make run` goes on with the notebook it was at")
+            sys.exit("\nrun: interrupted; `make run` goes on with what is missing")
         render_site()
         print_table(results)
         print(f"\nReading view: build/site/index.html ({time.perf_counter() - started:.0f} s)")
