@@ -128,8 +128,8 @@ def hold_out(data: Mnist) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     position = np.arange(len(data.x_train))
     held_out = position // 500 % 5 == 0 if data.name == "MNIST" else position >= 48_000
     return (
-        *(data.x_train[~held_out], data.y_train[~held_out]),
-        *(data.x_train[held_out], data.y_train[held_out]),
+        *(_aligned(data.x_train[~held_out]), data.y_train[~held_out]),
+        *(_aligned(data.x_train[held_out]), data.y_train[held_out]),
     )
 
 
@@ -181,7 +181,19 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         array = np.lib.format.read_array(file, allow_pickle=False)
     if f"{array.shape} {array.dtype}" != wanted:
         raise ValueError(f"{name} is {array.shape} {array.dtype} instead of {wanted}")
-    return np.ascontiguousarray(array)
+    return _aligned(array)
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """A copy of a uint8 array in memory that begins at a multiple of 64 bytes.
+
+    There TensorFlow can read it without a copy of its own, see keras_setup.py.
+    """
+    memory = np.empty(array.size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    copy = memory[start : start + array.size].reshape(array.shape)
+    copy[:] = array
+    return copy
 
 
 def _download(cached: Path) -> dict[str, np.ndarray]:

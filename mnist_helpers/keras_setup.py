@@ -12,6 +12,7 @@ here. What each is worth, as medians of three on two cores of an AMD EPYC with A
   processors without AVX-512 TensorFlow does not turn it on by itself.
 - no tuning of input pipelines: 5.5 s and not 10.3 s per epoch of the CNN, 0.33 s and not 0.44 s
   per epoch of the dense network, 66 MB less.
+- no copies of the arrays that `fit` reads: 120 MB less for the training images.
 - scikit-learn is not imported along with Keras: 60 MB less.
 - `gc.freeze`: `forget_networks` takes 0.05 s and not 0.43 s.
 """
@@ -21,6 +22,9 @@ import logging
 import os
 import sys
 import tempfile
+from contextlib import suppress
+
+import numpy as np
 
 
 def _import_keras():
@@ -69,8 +73,33 @@ def _skip_tuning_of_input_pipelines() -> None:
     )
 
 
+def _shared(array: np.ndarray) -> object:
+    """A tensor that uses the memory of a large array, if that begins at a multiple of 64 bytes.
+
+    Any other array is returned as it is, to be copied.
+    """
+    from tensorflow.experimental import dlpack
+
+    usable = array.flags.c_contiguous and array.flags.writeable and array.ctypes.data % 64 == 0
+    return dlpack.from_dlpack(array.__dlpack__()) if usable and array.nbytes > 1e6 else array
+
+
+def _feed_arrays_without_copying() -> None:
+    """Let `fit`, `evaluate` and `predict` read images where NumPy keeps them.
+
+    Keras makes a data set of the arrays it is given, for which TensorFlow (2.21) copies them
+    twice. One copy lies in memory that its allocator for oneDNN never gives back, and two
+    trainings in a row have one each.
+    """
+    with suppress(ImportError, AttributeError):  # not a public name: without it they are copied
+        from keras.src.trainers.data_adapters.array_slicing import NumpySliceable
+
+        NumpySliceable.convert_to_tf_dataset_compatible = staticmethod(_shared)
+
+
 keras = _import_keras()
 _skip_tuning_of_input_pipelines()
+_feed_arrays_without_copying()
 # After the import, which sets a level of its own. What is left out is advice on compiling
 # functions anew, which training many small networks triggers.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)

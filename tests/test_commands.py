@@ -113,13 +113,6 @@ class TestInterrupted:
 class TestSideBySide:
     """Two notebooks at a time, as far as none uses what the other keeps."""
 
-    TELLS = {
-        "01": {"keeps": [], "uses": [], "alone": False},
-        "02": {"keeps": ["dense"], "uses": [], "alone": False},
-        "03": {"keeps": [], "uses": ["dense"], "alone": False},
-        "04": {"keeps": [], "uses": [], "alone": True},
-    }
-
     @pytest.mark.parametrize(
         ("waiting", "running", "first"),
         [
@@ -133,7 +126,10 @@ class TestSideBySide:
         ],
     )
     def test_what_may_start_next(self, waiting, running, first):
-        assert run.next_one(waiting, running, self.TELLS) == first
+        tells = {name: {"keeps": [], "uses": [], "alone": False} for name in ("01", "02", "03")}
+        tells["02"]["keeps"] = tells["03"]["uses"] = ["dense"]
+        tells["04"] = tells["01"] | {"alone": True}
+        assert run.next_one(waiting, running, tells) == first
 
     def test_the_notebook_on_speed_runs_alone(self):
         assert run.told(ROOT / "notebooks" / "07_speed_and_devices.ipynb")["alone"]
@@ -146,7 +142,7 @@ class TestSideBySide:
         monkeypatch.setattr(run, "BUILD", tmp_path / "build")
         for name, source in [("01", "1 / 0"), ("02", "import time; time.sleep(5)"), ("03", "3")]:
             write_notebook(tmp_path / f"{name}.ipynb", source)
-        with pytest.raises(run.NotebookFailed, match="01.ipynb, code cell 1: ZeroDivisionError"):
+        with pytest.raises(run.NotebookFailed, match=r"01\.ipynb, code cell 1: ZeroDivisionError"):
             run.run_all()
         executed = sorted(path.name for path in (tmp_path / "build" / "notebooks").iterdir())
         side_by_side = len(run.places()) == 2

@@ -3,6 +3,7 @@
 import gc
 
 import numpy as np
+import psutil
 import pytest
 
 from mnist_helpers import (
@@ -10,10 +11,12 @@ from mnist_helpers import (
     build_compact_cnn,
     build_dense,
     forget_networks,
+    hold_out,
     keras,
     memory,
     restart,
 )
+from mnist_helpers.data import Mnist
 
 # Networks are trained, to see what is left of them.
 pytestmark = pytest.mark.slow
@@ -58,6 +61,46 @@ def test_a_system_without_glibc_is_left_as_it_is(error, monkeypatch):
 
     monkeypatch.setattr(memory.ctypes, "CDLL", refuse)  # on Windows CDLL(None) is a TypeError
     forget_networks()
+
+
+class TestSharedArrays:
+    """What `fit` is given is read where it lies."""
+
+    @pytest.fixture
+    def split(self):
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (60_000, 28, 28), dtype="uint8")
+        labels = rng.integers(0, 10, 60_000, dtype="uint8")
+        return hold_out(Mnist("MNIST", images, labels, images[:0], labels[:0]))
+
+    def resident(self) -> int:
+        return psutil.Process().memory_info().rss
+
+    def test_the_training_images_are_not_copied(self, split):
+        x_train, y_train, *_ = split
+        network = build_dense()
+        network.compile("adam", "sparse_categorical_crossentropy")
+        seen = []
+        watch = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda _: seen.append(self.resident())
+        )
+        network.fit(x_train[:1_000], y_train[:1_000], 100, verbose=0)
+        before = self.resident()
+        network.fit(x_train, y_train, 100, verbose=0, callbacks=[watch])
+        assert seen[0] - before < x_train.nbytes / 2
+
+    def test_a_network_learns_from_them_what_it_learns_from_copies(self, split):
+        x_train, y_train = split[0][:4_000], split[1][:4_000]
+        elsewhere = np.empty(x_train.size + 1, "uint8")[1:].reshape(x_train.shape)
+        elsewhere[:] = x_train
+        weights = []
+        for images in (x_train, elsewhere):
+            keras.utils.set_random_seed(0)
+            network = build_dense()
+            network.compile("adam", "sparse_categorical_crossentropy")
+            network.fit(images, y_train, 100, verbose=0)
+            weights.append(network.get_weights())
+        assert all(map(np.array_equal, *weights))
 
 
 class TestRestart:
