@@ -33,12 +33,14 @@ def train_with_keras(
 
         networks = [build_dense(), build_cnn()]
         epoch = settings["train_images"] * 4 // 5 // settings["batch_size"]
-        steps_per_execution = [epoch, 20]  # of notebooks 02 and 03
+        # As notebooks 02 and 03 do.
+        steps_per_execution, validation_batch_size = [epoch, 20], [1_000, None]
     else:
         import keras
 
         networks = networks_of_2019(keras, scaled=variant == "seed")
-        steps_per_execution = [1, 1]  # what Keras does unless it is told
+        # What Keras does unless it is told.
+        steps_per_execution, validation_batch_size = [1, 1], [None, None]
     x_train, x_test = read("x_train"), read("x_test")
     if variant == "seed":
         x_train, x_test = x_train / 255, x_test / 255
@@ -46,8 +48,8 @@ def train_with_keras(
 
     options = {"batch_size": settings["batch_size"], "validation_split": 0.2, "verbose": 0}
     results = []
-    trained = zip(("dense", "cnn"), networks, steps_per_execution, strict=True)
-    for name, model, steps in trained:
+    called = zip(steps_per_execution, validation_batch_size, strict=True)
+    for name, model, (steps, of_validation) in zip(("dense", "cnn"), networks, called, strict=True):
         model.compile(
             loss="categorical_crossentropy",
             optimizer="adam",
@@ -56,7 +58,8 @@ def train_with_keras(
         )
         shape = (-1, *model.input_shape[1:])
         start = time.perf_counter()
-        model.fit(x_train.reshape(shape), y_train, epochs=settings[f"{name}_epochs"], **options)
+        options |= {"epochs": settings[f"{name}_epochs"], "validation_batch_size": of_validation}
+        model.fit(x_train.reshape(shape), y_train, **options)
         seconds = time.perf_counter() - start
         results.append((seconds, model.evaluate(x_test.reshape(shape), y_test, verbose=0)[1]))
     return results
