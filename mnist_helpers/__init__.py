@@ -59,7 +59,7 @@ _MODULES = {
     "progress": ["FitProgress"],
     "records": ["load_records"],
     "results": ["accuracy_interval", "report_result"],
-    "setup_check": ["check_parameters", "preflight"],
+    "setup_check": ["check_parameters", "checked", "preflight"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

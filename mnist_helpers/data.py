@@ -12,7 +12,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from .download import DownloadError, in_one_line, receive
-from .files import write_atomically
+from .files import expanded, write_atomically
 
 # Where keras.datasets.mnist downloads from.
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -83,7 +83,7 @@ def load_mnist() -> Mnist:
     """
     named = os.environ.get("MNIST_NPZ")
     if named:
-        path = Path(os.path.expanduser(named)).absolute()
+        path = expanded(named)
         try:
             return Mnist("MNIST", **_read_arrays(path, MNIST_SHA256))
         except _UnusableError as problem:
@@ -95,8 +95,7 @@ def load_mnist() -> Mnist:
     if offline_is_chosen():
         return _load_offline_digits()
 
-    keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
-    cached = Path(os.path.expanduser(keras_home), "datasets", "mnist.npz")
+    cached = expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / "mnist.npz"
     if os.path.exists(cached):
         try:
             return Mnist("MNIST", **_read_arrays(cached, MNIST_SHA256))

@@ -1,5 +1,6 @@
 """Where the tutorial keeps files, and how it writes them: whole or not at all."""
 
+import errno
 import os
 import platform
 from collections.abc import Callable
@@ -8,25 +9,47 @@ from pathlib import Path
 from uuid import uuid4
 
 import psutil
+from platformdirs import user_data_path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def artifacts_folder() -> Path:
-    """Where trained networks are kept: `artifacts/` of the checkout, or MNIST_ARTIFACTS."""
+    """Where trained networks and saved drawings are kept.
+
+    The folder that MNIST_ARTIFACTS names or, in a checkout, its `artifacts/`. A package that was
+    installed without the notebooks keeps them in the user's data folder, not among the packages.
+    """
     named = os.environ.get("MNIST_ARTIFACTS")
     if named:
-        return Path(os.path.expanduser(named))
-    return Path(__file__).resolve().parent.parent / "artifacts"
+        return expanded(named)
+    if (CHECKOUT / "notebooks" / "01_data_exploration.ipynb").exists():
+        return CHECKOUT / "artifacts"
+    return user_data_path("mnist-tutorial").absolute()
+
+
+def expanded(path: str) -> Path:
+    """The full path, in which `~` is the home folder; without a home folder `~` stays."""
+    return Path(os.path.expanduser(path)).absolute()
+
+
+def place(path: Path) -> str:
+    """A path as messages name it: in full, or from the folder of the checkout that it is in."""
+    return str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
 
 
 def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) -> None:
     """Have `writer(part)` write a file and put it in the place of `path` in one step.
 
     `part` lies in the same folder and has the same suffix as `path`. A missing folder is
-    made. If anything fails, `path` stays as it was, nothing else is left in the folder, and
-    the error is passed on: usually an OSError (no right to write, disk full). The part of a
-    process that was killed while writing is removed by the next call for the same `path`.
+    made, but none whose name begins with `~`. If anything fails, `path` stays as it was,
+    nothing else is left in the folder, and the error is passed on: usually an OSError (no right
+    to write, disk full). The part of a process that was killed while writing is removed by the
+    next call for the same `path`.
     """
     path = Path(path)
+    if any(part.startswith("~") for part in path.parent.parts):  # `expanded` could not resolve it
+        raise FileNotFoundError(errno.ENOENT, "there is no such home folder", str(path.parent))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned_parts(path)
     part = path.with_name(f"{_part_prefix(path)}{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")

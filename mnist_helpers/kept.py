@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .data import Mnist, hold_out
-from .files import artifacts_folder, write_atomically
+from .files import artifacts_folder, place, write_atomically
 from .keras_setup import keras
 from .progress import FitProgress
 from .results import check_history
@@ -23,6 +23,7 @@ def save_run(name: str, model: keras.Model, history: dict, settings: dict) -> No
     written, says so and carries on. Raises ValueError if the history is of another training.
     """
     check_history(model, history)
+    path = _kept_file(name)
     run = json.dumps({"settings": settings, "history": history})
 
     def write(part: Path) -> None:
@@ -31,12 +32,12 @@ def save_run(name: str, model: keras.Model, history: dict, settings: dict) -> No
             archive.writestr(RUN_MEMBER, run)
 
     try:
-        write_atomically(_kept_file(name), write)
+        write_atomically(path, write)
     except OSError as error:
         reason = error.strerror or error
         print(f"The network could not be kept ({reason}): the later notebooks train it anew.")
         return
-    print(f"Kept for the later notebooks: artifacts/{name}.keras")
+    print(f"Kept for the later notebooks: {place(path)}")
 
 
 def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
@@ -65,7 +66,7 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
         first_line = (reason.strip() or type(error).__name__).splitlines()[0]
         print(f"The kept {name} network is not used: {first_line[:120]}.")
         return None
-    print(f"Using the {name} network that was trained before and kept in artifacts/.")
+    print(f"Using the {name} network that was trained before and kept in {place(path.parent)}/.")
     return model, history
 
 

@@ -5,7 +5,9 @@ is imported, so that `import keras` in a learner's own cell finds them too. The 
 here. What each is worth, as medians of three on two cores of an AMD EPYC with AVX-512
 (TensorFlow 2.21, Keras 3.15, the networks of notebooks 02 and 03, 60,000 images):
 
-- `KERAS_BACKEND`: Keras 3 can run on several back ends; this tutorial is about TensorFlow.
+- `KERAS_BACKEND`: Keras 3 can run on several back ends; this tutorial is about TensorFlow. Who
+  has set another is told so. What a reader's keras.json says of numbers and their layout does not
+  count here.
 - `TF_CPP_MIN_LOG_LEVEL`, the log level below, and catching what is written to stderr during
   the import: lines about the processor and missing GPUs, not about the learner's work.
 - `TF_ENABLE_ONEDNN_OPTS`: an epoch of the CNN takes 5.5 s with oneDNN and 11.9 s without. On
@@ -68,6 +70,8 @@ def _skip_tuning_of_input_pipelines() -> None:
     from tensorflow.data.experimental import AutotuneOptions
 
     tuning = AutotuneOptions.enabled
+    if not isinstance(tuning, property):
+        return  # another TensorFlow, which may be slower so
     AutotuneOptions.enabled = property(
         lambda options: bool(tuning.fget(options)), tuning.fset, doc=tuning.__doc__
     )
@@ -97,7 +101,23 @@ def _feed_arrays_without_copying() -> None:
         NumpySliceable.convert_to_tf_dataset_compatible = staticmethod(_shared)
 
 
+def _require_tensorflow() -> None:
+    """Raise ImportError, in one line, if Keras runs or is set to run on another back end."""
+    chosen = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if "keras" in sys.modules:
+        chosen = sys.modules["keras"].config.backend()
+    if chosen != "tensorflow":
+        raise ImportError(
+            f"Keras is set to run on {chosen!r}, and this tutorial runs on TensorFlow: set "
+            "KERAS_BACKEND to tensorflow or remove it, and restart the kernel"
+        )
+
+
+_require_tensorflow()
 keras = _import_keras()
+# A reader's own keras.json may say otherwise.
+keras.config.set_image_data_format("channels_last")
+keras.config.set_floatx("float32")
 _skip_tuning_of_input_pipelines()
 _feed_arrays_without_copying()
 # After the import, which sets a level of its own. What is left out is advice on compiling

@@ -18,8 +18,8 @@ def forget_networks() -> None:
     from tensorflow.python.framework import ops
 
     keras.backend.clear_session()
-    # Not a public name: without it there is nothing to free.
-    entries = getattr(ops.gradient_registry, "_registry", {})
+    # Not public names: without them there is nothing to free.
+    entries = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
     for name in [name for name in entries if name.startswith("CustomGradient-")]:
         del entries[name]
     gc.collect()

@@ -4,6 +4,15 @@ from .keras_setup import keras
 
 ops = keras.ops
 
+# Not all of these are public names of Keras. Where one is missing, the class below would quietly
+# be another optimizer.
+for _name in ("_should_use_adamw", "zeropower_via_newtonschulz5", "lr_adjust"):
+    if not hasattr(getattr(keras.optimizers, "Muon", None), _name):
+        raise ImportError(
+            f"Keras {keras.__version__} has no Muon of the form that is needed here: install "
+            'another one with `pip install "keras>=3.13,<4"`, and restart the kernel'
+        )
+
 
 class Muon(keras.optimizers.Muon):
     """Muon for convolution kernels, Adam for everything else.

@@ -10,10 +10,10 @@ from pathlib import Path
 import anywidget
 import numpy as np
 import traitlets
-from IPython.display import display
 
-from .files import artifacts_folder, write_atomically
+from .files import artifacts_folder, place, write_atomically
 from .images import BOX, PEN, SIDE, preparation_steps, prepare_strokes
+from .shown import show
 
 EMPTY_HINT = "Draw a digit from 0 to 9, large, with one or more strokes."
 
@@ -42,11 +42,11 @@ def load_collection(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             digits = {name: file[name] for name in ("centered", "as_drawn", "labels")}
     except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
-        raise ValueError(f"{path.name} cannot be read: rename or delete it") from error
+        raise ValueError(f"{place(path)} cannot be read: rename or delete it") from error
     count = len(digits["labels"]) if digits["labels"].ndim == 1 else -1
     shapes_fit = all(digits[name].shape == (count, SIDE, SIDE) for name in ("centered", "as_drawn"))
     if not shapes_fit or any(array.dtype != np.uint8 for array in digits.values()):
-        raise ValueError(f"{path.name} is not a collection of digits: rename or delete it")
+        raise ValueError(f"{place(path)} is not a collection of digits: rename or delete it")
     return digits
 
 
@@ -76,9 +76,8 @@ def add_to_collection(path: Path, strokes: list, label: int) -> int:
 def show_picture_of_pad() -> None:
     """Show a picture of the pad in use, for readers without a running kernel."""
     picture = Path(__file__).with_name("pad.png").read_bytes()
-    display(
+    show(
         {"image/png": picture, "text/plain": PICTURE_TEXT},
-        raw=True,
         metadata={"image/png": {"alt": PICTURE_TEXT, "width": 760, "height": 430}},
     )
 
@@ -127,7 +126,7 @@ class DrawingPad(anywidget.AnyWidget):
         except (ValueError, OSError) as error:
             self.message = f"Not saved: {error}"
         else:
-            self.message = f"Saved as a {label}: {count} in {self._collection.name}"
+            self.message = f"Saved as a {label}: {count} in {place(self._collection)}"
 
     def _on_message(self, _, content, buffers):
         if isinstance(content, dict) and "save" in content:

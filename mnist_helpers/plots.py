@@ -23,6 +23,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from .shown import show
+
 matplotlib.style.use(Path(__file__).with_name("tutorial.mplstyle"))
 
 # Colours that colour-blind people can tell apart. Source: M. Okabe and K. Ito,
@@ -47,7 +49,8 @@ def show_figure(figure: Figure) -> None:
 
     Screen readers, and readers without images, get the description, `figure.get_label()`.
     The picture is drawn with twice the pixels that it takes up, so that it is sharp on any
-    screen. Raises ValueError if the figure has no description.
+    screen. A program that is no notebook prints the description. Raises ValueError if the
+    figure has none.
     """
     description = figure.get_label().strip()
     if not description:
@@ -55,8 +58,6 @@ def show_figure(figure: Figure) -> None:
             "the figure has no description: say in words what it shows, "
             'with figure.set_label("…"), before you show it'
         )
-    from IPython.display import display
-
     buffer = io.BytesIO()
     # Without the name of the software, the same figure gives the same bytes.
     figure.savefig(buffer, format="png", dpi=2 * figure.dpi, metadata={"Software": None})
@@ -64,9 +65,8 @@ def show_figure(figure: Figure) -> None:
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:  # a figure of pyplot would be shown again at the end of the cell
         pyplot.close(figure)
-    display(
+    show(
         {"image/png": buffer.getvalue(), "text/plain": description},
-        raw=True,
         metadata={"image/png": {"alt": description, "width": width, "height": height}},
     )
 

@@ -2,13 +2,16 @@
 
 import time
 
-from IPython.display import DisplayHandle
+import numpy as np
 
 from .keras_setup import keras
+from .shown import LiveText
+
+SECONDS_BETWEEN = 0.5  # two changes of the line
 
 
 class FitProgress(keras.callbacks.Callback):
-    """One line that follows `fit` live and stays behind as its record.
+    """One line that follows `fit` live and stays behind as its record: loss and all metrics.
 
     Also adds "seconds" to the history: the time from the start of `fit` to the end of each
     epoch, the first compilation included.
@@ -28,41 +31,42 @@ class FitProgress(keras.callbacks.Callback):
         self._start = time.perf_counter()
         self._shown = 0.0
         self._epoch = 0
-        self._line = DisplayHandle()
-        self._line.display(_text("starting"), raw=True)
+        self._last = {}
+        self._line = LiveText("starting")
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
-        if now - self._shown < 0.5:
+        if now - self._shown < SECONDS_BETWEEN:
             return
         self._shown = now
         epochs, steps = self.params["epochs"], self.params["steps"] or batch + 1
-        done = min(1.0, (self._epoch + (batch + 1) / steps) / epochs)
+        # With several steps per call, the last call of an epoch may count beyond its end.
+        done = (self._epoch + min(1.0, (batch + 1) / steps)) / epochs
         left = (now - self._start) * (1 - done) / done
-        self._line.update(
-            _text(
-                f"epoch {self._epoch + 1} of {epochs}: loss {logs['loss']:.4f}, "
-                f"accuracy {logs['accuracy']:.4f}, about {left:.0f} s left"
-            ),
-            raw=True,
-        )
+        figures = [*_figures(logs), f"about {left:.0f} s left"]
+        self._line.update(f"epoch {self._epoch + 1} of {epochs}: {', '.join(figures)}")
 
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds"] = time.perf_counter() - self._start
         self._last = dict(logs)
 
     def on_train_end(self, logs=None):
-        last = self._last
-        lines = [f"{self._epoch + 1} epochs in {last['seconds']:.0f} s"]
-        for images, prefix in [("training", ""), ("validation", "val_")]:
-            if prefix + "loss" in last:
-                loss, accuracy = last[prefix + "loss"], last[prefix + "accuracy"]
-                lines.append(f"{images + ' images:':19} loss {loss:.4f}, accuracy {accuracy:.4f}")
-        self._line.update(_text("\n".join(lines)), raw=True)
+        seconds = self._last.pop("seconds", 0)
+        lines = [f"{self._epoch + 1} epochs in {seconds:.0f} s"]
+        of_training, of_validation = {}, {}
+        for name, value in self._last.items():
+            values = of_validation if name.startswith("val_") else of_training
+            values[name.removeprefix("val_")] = value
+        for images, values in [("training", of_training), ("validation", of_validation)]:
+            if values:
+                lines.append(f"{images + ' images:':19} {', '.join(_figures(values))}")
+        self._line.finish("\n".join(lines))
 
 
-def _text(line: str) -> dict:
-    return {"text/plain": line}
+def _figures(values: dict | None) -> list[str]:
+    """The single numbers among the values that Keras gives a callback; the loss comes first."""
+    values = sorted((values or {}).items(), key=lambda item: item[0] != "loss")
+    return [f"{name} {value:.4f}" for name, value in values if np.ndim(value) == 0]

@@ -1,7 +1,8 @@
 """How sure an accuracy is, and the one line in which a notebook reports it."""
 
-from IPython.display import display
 from scipy.stats import binomtest
+
+from .shown import show
 
 # What the test runner reads from an executed notebook.
 RESULT_TYPE = "application/vnd.mnist-tutorial.result+json"
@@ -42,7 +43,7 @@ def report_result(
         f"{name}: {correct / total:.2%} of {total:,} test images right "
         f"(95 % interval {low:.2%} to {high:.2%}), test loss {test_loss:.4f}"
     )
-    display({"text/plain": line, RESULT_TYPE: result}, raw=True)
+    show({"text/plain": line, RESULT_TYPE: result})
 
 
 def check_history(model, history: dict) -> None:

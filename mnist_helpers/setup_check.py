@@ -4,7 +4,7 @@ import inspect
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from numbers import Integral
+from numbers import Number
 from pathlib import Path
 
 import psutil
@@ -64,18 +64,38 @@ def check_parameters(**ranges: tuple[int | str, int | str]) -> None:
     """Check the parameters of a notebook: `check_parameters(epochs=(1, 200), …)`.
 
     Each name is that of a variable in the cell that calls, and its range is the lowest and the
-    highest value allowed, or the name of another parameter that it may not go below or above.
+    highest value allowed. A limit may be text: the name of a parameter that was checked before,
+    or an expression with such names. What is a whole number in another form, of NumPy or as the
+    text that papermill makes of NumPy's numbers, becomes an int in the notebook.
     Raises ValueError, with name, value and range, for the first that is no whole number in its
     range.
     """
     values = inspect.currentframe().f_back.f_globals
     for name, limits in ranges.items():
-        value = values[name]
-        low, high = (values[limit] if isinstance(limit, str) else limit for limit in limits)
-        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not is_whole or not low <= value <= high:
-            allowed = " to ".join(
-                f"{limit} = {values[limit]:,}" if isinstance(limit, str) else f"{limit:,}"
-                for limit in limits
+        low, high = (eval(x, {}, values) if isinstance(x, str) else x for x in limits)
+        whole = _whole_number(values[name])
+        if whole is None or not low <= whole <= high:
+            texts = (f"{x} = " if isinstance(x, str) else "" for x in limits)
+            allowed = f"{next(texts)}{low:,} to {next(texts)}{high:,}"
+            raise ValueError(
+                f"parameter {name} = {values[name]!r}: must be a whole number from {allowed}"
             )
-            raise ValueError(f"parameter {name} = {value!r}: must be a whole number from {allowed}")
+        values[name] = whole
+
+
+def _whole_number(value) -> int | None:
+    """The value as an int, or None if it is no whole number."""
+    if isinstance(value, bool) or not isinstance(value, str | Number):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return int(number) if number.is_integer() else None
+
+
+def checked(condition: bool) -> bool:
+    """The condition of a claim, as it is; where it is not met, says so in the notebook."""
+    if not condition:
+        print("Not checked in full: the claim is about the settings as they come.")
+    return condition

@@ -84,6 +84,24 @@ def full_run() -> dict:
     return json.loads((ROOT / "build" / "results.json").read_text())
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Calls a function in a real IPython shell, and gives the outputs that it shows."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    shell = InteractiveShell.instance(ipython_dir=str(tmp_path_factory.mktemp("ipython")))
+
+    def shown(function, *arguments, **options) -> list:
+        with capture_output() as captured:
+            function(*arguments, **options)
+        return captured.outputs
+
+    yield shown
+    shell.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
 # For one module at a time: while it is open, no other event loop can run in this process.
 @pytest.fixture(scope="module")
 def chromium():

@@ -11,8 +11,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import ROOT
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 from scipy.stats import ttest_1samp
@@ -171,19 +169,14 @@ class TestEveryFigure:
 
 
 @pytest.fixture(scope="module")
-def show(tmp_path_factory):
+def show(shown):
     """Shows a figure in a real IPython shell, and gives what `display` sends."""
-    shell = InteractiveShell.instance(ipython_dir=str(tmp_path_factory.mktemp("ipython")))
 
     def show(figure):
-        with capture_output() as captured:
-            plots.show_figure(figure)
-        (output,) = captured.outputs
+        (output,) = shown(plots.show_figure, figure)
         return output.data, output.metadata["image/png"]
 
-    yield show
-    shell.history_manager.end_session()
-    InteractiveShell.clear_instance()
+    return show
 
 
 class TestShowFigure:

@@ -1,6 +1,9 @@
 """Progress, and networks kept between notebooks."""
 
 import json
+import re
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -152,30 +155,59 @@ class TestLoadOrTrain:
         assert self.call(epochs=2)[1] != history
 
 
-def train(network, **options):
-    network.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+def train(network, metrics=("accuracy",), steps_per_execution=1, batch_size=None, **options):
+    network.compile(
+        "sgd",
+        "categorical_crossentropy",
+        metrics=list(metrics),
+        steps_per_execution=steps_per_execution,
+    )
     pixels = np.zeros((20, 28, 28), dtype="uint8")
     labels = keras.utils.to_categorical(np.arange(20) % 10, 10)
-    return network.fit(pixels, labels, verbose=0, callbacks=[FitProgress()], **options).history
+    options |= {"verbose": 0, "callbacks": [FitProgress()], "batch_size": batch_size}
+    return network.fit(pixels, labels, **options).history
 
 
 class TestProgress:
+    @pytest.fixture
+    def lines(self, shown, network, monkeypatch):
+        """Trains, and gives every line that was shown, the record that stays as the last."""
+        monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0)
+
+        def lines(**options) -> list[str]:
+            outputs = shown(train, network, **options)
+            return [output.data["text/plain"] for output in outputs]
+
+        return lines
+
     def test_the_history_tells_the_seconds_of_every_epoch(self, network):
         first, second, third = train(network, epochs=3)["seconds"]
         assert 0 < first < second < third
 
-    def test_the_record_that_stays_is_short_and_tells_the_last_epoch(self, network, monkeypatch):
-        shown = []
-        monkeypatch.setattr(progress.DisplayHandle, "display", lambda _, data, **__: None)
-        monkeypatch.setattr(
-            progress.DisplayHandle, "update", lambda _, data, **__: shown.append(data["text/plain"])
-        )
-        history = train(network, epochs=2, validation_split=0.2)
-        first, second, third = shown[-1].splitlines()
+    def test_the_record_that_stays_is_short_and_tells_the_last_epoch(self, lines, network):
+        first, second, third = lines(epochs=2, validation_split=0.2)[-1].splitlines()
+        history = network.history.history
         assert first.startswith("2 epochs in ")
         for line, prefix in [(second, ""), (third, "val_")]:
             assert f"loss {history[prefix + 'loss'][-1]:.4f}" in line
             assert f"accuracy {history[prefix + 'accuracy'][-1]:.4f}" in line
+
+    @pytest.mark.parametrize("metrics", [["acc"], [], ["mae", "top_k_categorical_accuracy"]])
+    def test_whatever_is_measured_is_shown(self, lines, metrics):
+        _, live, record = lines(metrics=metrics, validation_split=0.2)
+        training, validation = record.splitlines()[1:]
+        for line in (live, training, validation):
+            assert re.findall(r"([a-z_]+) \d\.\d{4}", line) == ["loss", *metrics]
+
+    def test_a_metric_of_many_numbers_is_left_out(self, lines):
+        record = lines(metrics=[keras.metrics.F1Score()])[-1]
+        assert "loss" in record and "f1" not in record
+
+    def test_the_time_left_is_never_negative(self, lines):
+        # Seven steps an epoch, five a call: the second call counts ten.
+        live = lines(epochs=3, batch_size=3, steps_per_execution=5)[1:-1]
+        left = [int(re.search(r"about (-?\d+) s left", line)[1]) for line in live]
+        assert len(left) == 6 and min(left) >= 0 == left[-1]
 
     def test_a_network_that_was_trained_is_not_trained_on(self, network):
         train(network)
@@ -207,10 +239,30 @@ class TestHistoryOfAnotherTraining:
 
 
 class TestReport:
-    def test_a_result_is_shown_and_can_be_read_by_programs(self, network, monkeypatch):
-        shown = []
-        monkeypatch.setattr(results, "display", lambda data, raw: shown.append(data))
-        report_result("dense", network, HISTORY, test_loss=0.2, correct=96, total=100)
-        assert "96.00% of 100 test images" in shown[0]["text/plain"]
-        report = json.loads(json.dumps(shown[0][results.RESULT_TYPE]))
+    def test_a_result_is_shown_and_can_be_read_by_programs(self, network, shown):
+        options = {"test_loss": 0.2, "correct": 96, "total": 100}
+        (output,) = shown(report_result, "dense", network, HISTORY, **options)
+        assert "96.00% of 100 test images" in output.data["text/plain"]
+        report = json.loads(json.dumps(output.data[results.RESULT_TYPE]))
         assert report["test_accuracy"] == 0.96 and report["parameters"] == 20_535
+
+
+PROGRAM = """
+import numpy as np
+from mnist_helpers import FitProgress, build_dense, report_result
+network = build_dense()
+network.compile("sgd", "sparse_categorical_crossentropy")
+images = np.zeros((20, 28, 28), dtype="uint8")
+options = {"epochs": 2, "verbose": 0, "callbacks": [FitProgress()]}
+history = network.fit(images, np.zeros(20), **options).history
+report_result("dense", network, history, test_loss=0.2, correct=96, total=100)
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_is_no_notebook_prints_the_records_alone():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    assert done.stderr == ""
+    first, second, third = done.stdout.splitlines()
+    assert first.startswith("2 epochs in ") and second.startswith("training images: ")
+    assert third.startswith("dense: 96.00% of 100 test images right (95 % interval ")
