@@ -12,7 +12,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from .download import DownloadError, in_one_line, receive
-from .files import expanded, write_atomically
+from .files import expanded, user_folder, write_atomically
 
 # Where keras.datasets.mnist downloads from.
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -214,7 +214,7 @@ def _load_offline_digits() -> Mnist:
     # A changed recipe gets another file name, so that an old file is not taken for it.
     recipe = Path(__file__).with_name("offline_digits.py").read_bytes()
     version = hashlib.sha256(recipe).hexdigest()[:12]
-    cached = user_cache_path("mnist-tutorial") / f"offline-digits-{version}.npz"
+    cached = user_folder(user_cache_path) / f"offline-digits-{version}.npz"
     try:
         return Mnist("offline digits", **_read_arrays(cached, sha256={}))
     except _UnusableError:

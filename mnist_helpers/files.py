@@ -25,7 +25,18 @@ def artifacts_folder() -> Path:
         return expanded(named)
     if (CHECKOUT / "notebooks" / "01_data_exploration.ipynb").exists():
         return CHECKOUT / "artifacts"
-    return user_data_path("mnist-tutorial").absolute()
+    return user_folder(user_data_path)
+
+
+def user_folder(find: Callable[[str], Path]) -> Path:
+    """This tutorial's folder in that of the user which `find`, of platformdirs, knows.
+
+    Without a home folder it is one that `write_atomically` refuses to make.
+    """
+    try:
+        return find("mnist-tutorial").absolute()
+    except RuntimeError:
+        return Path("~", "mnist-tutorial")
 
 
 def expanded(path: str) -> Path:

@@ -354,7 +354,8 @@ def test_save_adds_the_drawing_to_the_collection(pad, artifacts):
         pad.draw(MOUSE_DIGITS[digit])
         pad.root.get_by_role("combobox").select_option(str(digit))
         save.click()
-        pad.root.get_by_text(f"Saved as a {digit}: {count} in my_digits.npz").wait_for()
+        path = artifacts / "my_digits.npz"
+        pad.root.get_by_text(f"Saved as a {digit}: {count} in {path}").wait_for()
     with np.load(artifacts / "my_digits.npz") as saved:
         assert saved["labels"].tolist() == [3, 8]
         assert saved["centered"].shape == saved["as_drawn"].shape == (2, 28, 28)

@@ -1,11 +1,16 @@
 """What one `make run` proves: every notebook as shipped, its measures, the networks' results."""
 
+import subprocess
+import sys
+
 import nbformat
 import papermill
 import pytest
 from conftest import NOTEBOOKS, ROOT, SMALL, SOLUTIONS, code_cells, read, tags
 from execute import NotebookFailed, execute
 from nbformat.v4 import new_code_cell
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
 name_of = {"ids": lambda path: path.stem}
 
@@ -145,3 +150,31 @@ class TestExecute:
 
 def claim(source: str, falsify: str):
     return new_code_cell(source, metadata={"tags": ["claim"], "falsify": falsify})
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, **name_of)
+def test_the_first_cell_says_what_to_do_where_the_package_is_missing(path, tmp_path):
+    # -S: a Python without any installed package, as the kernel of a reader of one file may be.
+    cell = code_cells(read(path))[0].source
+    command = [sys.executable, "-S", "-c", cell]
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True)
+    assert done.stdout == "" and "During handling" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: No module named 'mnist_helpers': choose the kernel in the tutorial's "
+        ".venv, or %pip install git+ADDRESS_OF_ITS_REPOSITORY"
+    )
+
+
+@pytest.mark.slow
+def test_a_notebook_converted_to_a_script_prints_text_alone(tmp_path):
+    path = NOTEBOOKS[0]
+    small = parameterize_notebook(load_notebook_node(str(path)), SMALL[path.stem])
+    nbformat.write(small, tmp_path / path.name)
+    convert = [sys.executable, "-m", "nbconvert", "--to", "script", path.name]
+    subprocess.run(convert, cwd=tmp_path, check=True, capture_output=True)
+    script = [sys.executable, f"{path.stem}.py"]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout) < 10_000 and "PNG" not in done.stdout
+    assert "An image of 28 rows and 28 columns" in done.stdout  # what a figure shows, in words
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".ipynb", ".py"]

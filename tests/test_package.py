@@ -85,9 +85,70 @@ class TestKeras:
         assert own["one Keras"] and own["frozen"] > 100_000
         assert differing <= {"sklearn", "frozen"}
 
+    def test_an_import_of_keras_that_came_before_does_no_harm(self, found):
+        own, _ = look("import keras\nfrom mnist_helpers import build_dense")
+        assert own["one Keras"] and own["KERAS_BACKEND"] == "tensorflow"
+        assert not own["tuning"] and own["tuning when asked for"]
+
+    def test_it_works_where_the_running_program_is_no_library(self):
+        use = "from mnist_helpers import forget_networks, keras\nforget_networks()"
+        own, _ = look(NO_LIBRARY + use)
+        assert own["one Keras"]
+
     def test_settings_that_a_learner_has_made_stay(self):
         own, _ = look("from mnist_helpers import keras", TF_ENABLE_ONEDNN_OPTS="0")
         assert own["TF_ENABLE_ONEDNN_OPTS"] == "0"
+
+
+# As on Windows, where there is no library without a name.
+NO_LIBRARY = """
+import ctypes
+start = ctypes.CDLL.__init__
+def refuse(library, name, *arguments, **options):
+    if name is None:
+        raise TypeError("argument of type 'NoneType' is not iterable")
+    start(library, name, *arguments, **options)
+ctypes.CDLL.__init__ = refuse
+"""
+
+TRAIN = """
+import numpy as np
+from mnist_helpers import build_cnn, keras
+network = build_cnn()
+network.compile("adam", "sparse_categorical_crossentropy")
+network.fit(np.zeros((20, 28, 28), "uint8"), np.zeros(20), verbose=0)
+print([weight.dtype for weight in network.weights] == 8 * ["float32"])
+"""
+
+
+def run(code: str, **settings: str) -> subprocess.CompletedProcess:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("KERAS_")} | settings
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+class TestSettingsOfAReadersOwnKeras:
+    def test_what_keras_json_says_of_numbers_and_back_end_does_not_count(self, tmp_path):
+        own = {"backend": "jax", "image_data_format": "channels_first", "floatx": "float64"}
+        (tmp_path / "keras.json").write_text(json.dumps(own))
+        done = run(TRAIN, KERAS_HOME=str(tmp_path))
+        assert (done.stdout, done.stderr) == ("True\n", "")
+
+    @pytest.mark.parametrize("backend", ["torch", "jax"])
+    def test_another_back_end_is_refused_in_a_line_that_names_the_setting(self, backend):
+        done = run("from mnist_helpers import keras", KERAS_BACKEND=backend)
+        assert done.stderr.splitlines()[-1] == (
+            f"ImportError: Keras is set to run on '{backend}', and this tutorial runs on "
+            "TensorFlow: set KERAS_BACKEND to tensorflow or remove it, and restart the kernel"
+        )
+
+    def test_a_keras_that_runs_on_another_back_end_already_is_refused_too(self):
+        # No other back end is installed here, so something that says it runs on one stands in.
+        other = "from types import SimpleNamespace as S; import sys\n"
+        other += "sys.modules['keras'] = S(config=S(backend=lambda: 'torch'))\n"
+        done = run(other + "from mnist_helpers import build_dense")
+        assert "ImportError: Keras is set to run on 'torch'" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])

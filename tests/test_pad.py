@@ -5,7 +5,7 @@ import base64
 import nbformat
 import numpy as np
 import pytest
-from conftest import NOTEBOOKS, SOLUTIONS
+from conftest import NOTEBOOKS, ROOT, SOLUTIONS
 
 from mnist_helpers import build_dense, images, keras
 from mnist_helpers.drawings import EXAMPLE_DRAWINGS
@@ -153,7 +153,7 @@ class TestCollection:
     def test_pad_says_what_the_page_asked_it_to_save(self, pad):
         pad.strokes = EXAMPLE_DRAWINGS[6]
         pad._handle_custom_msg({"save": 6}, [])
-        assert pad.message == "Saved as a 6: 1 in my_digits.npz"
+        assert pad.message == f"Saved as a 6: 1 in {pad._collection}"
 
     def test_pad_does_not_save_an_empty_drawing_and_says_why(self, pad, tmp_path):
         pad.save(6)
@@ -172,3 +172,54 @@ def test_no_stored_output_refers_to_a_widget_that_is_gone(path):
     for cell in nbformat.read(path, as_version=4).cells:
         for output in cell.get("outputs", []):
             assert WIDGET_VIEW not in output.get("data", {})
+
+
+# The colours of each text of the pad, and of what it stands on.
+COLOURS = """() => {
+  const rgba = (color) => color.match(/[\\d.]+/g).map(Number);
+  const paper = (node) => getComputedStyle(node).backgroundColor;
+  const pad = document.querySelector('.mnist-pad');
+  const texts = document.createTreeWalker(pad, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (!text.data.trim() || text.parentElement.closest('option')) continue;
+    let below = text.parentElement;
+    while (rgba(paper(below))[3] === 0) below = below.parentElement;
+    found.push([text.data, rgba(getComputedStyle(text.parentElement).color), rgba(paper(below))]);
+  }
+  return found;
+}"""
+SHOW = """async ([source, values]) => {
+  const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+  const model = {get: (name) => values[name], on() {}};
+  module.default.render({model, el: document.body});
+}"""
+
+
+def luminance(color: list[float]) -> float:
+    """Relative luminance of sRGB values from 0 to 255, as WCAG 2 defines it."""
+    parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color[:3]]
+    return float(np.dot(parts, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "variables", ["", "--jp-ui-font-color0: #ffffff; --jp-layout-color2: #444"]
+)
+def test_pad_is_readable_on_a_dark_page_that_is_not_jupyterlabs(chromium, pad, variables):
+    pad.strokes = EXAMPLE_DRAWINGS[3]
+    pad.message = "Saved"
+    names = ("strokes", "centered", "answer", "message", "pen")
+    page = chromium.new_page()
+    dark = f":root {{ {variables} }} body {{ background: #1e1e1e; color: #eee }}"
+    style = (ROOT / "mnist_helpers" / "pad.css").read_text()
+    page.set_content(f"<style>{dark} {style}</style>")
+    source = (ROOT / "mnist_helpers" / "pad.js").read_text()
+    page.evaluate(SHOW, [source, {name: getattr(pad, name) for name in names}])
+    texts = page.evaluate(COLOURS)
+    page.close()
+    assert len(texts) >= 15
+    for text, color, paper in texts:
+        darker, lighter = sorted([luminance(color), luminance(paper)])
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, color, paper)
