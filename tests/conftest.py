@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 # Notebooks run in a folder of their own: a relative path must not depend on it.
 if os.environ.get("MNIST_NPZ"):
-    os.environ["MNIST_NPZ"] = os.path.abspath(os.environ["MNIST_NPZ"])
+    os.environ["MNIST_NPZ"] = os.path.abspath(os.path.expanduser(os.environ["MNIST_NPZ"]))
 
 # A shell that starts the tests in the background ignores Ctrl-C for them; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

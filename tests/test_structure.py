@@ -293,10 +293,22 @@ class TestClaims:
             assert ast.parse(cell.metadata.get("falsify", "")).body, cell.source
 
     @ALL
+    def test_a_claim_that_not_all_settings_allow_says_where_it_is_left_out(self, path):
+        for cell in claims(path):
+            bare = re.search(r"\b(?<!checked\()full_\w+", without_comments(cell.source))
+            assert not bare, cell.source
+            if "checked(" in cell.source:
+                assert {"nbval-ignore-output", "depends-on-training"} <= set(tags(cell))
+
+    @ALL
     def test_no_claim_stands_in_a_cell_without_the_tag(self, path):
         for cell in code_cells(read(path)):
             asserts = re.search(r"(?m)^\s*assert ", cell.source)
             assert ("claim" in tags(cell)) == bool(asserts), cell.source
+
+
+def without_comments(source: str) -> str:
+    return ast.unparse(ast.parse(source))
 
 
 def claims(path) -> list:
