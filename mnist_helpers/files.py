@@ -59,7 +59,8 @@ def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) 
     next call for the same `path`.
     """
     path = Path(path)
-    if any(part.startswith("~") for part in path.parent.parts):  # `expanded` could not resolve it
+    # A name that `expanded` could not resolve; the folder would lie wherever the kernel works.
+    if any(folder.name.startswith("~") and not folder.exists() for folder in path.parents):
         raise FileNotFoundError(errno.ENOENT, "there is no such home folder", str(path.parent))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned_parts(path)

@@ -63,6 +63,11 @@ def test_a_system_without_glibc_is_left_as_it_is(error, monkeypatch):
     forget_networks()
 
 
+def test_a_tensorflow_without_the_private_names_is_left_as_it_is(monkeypatch):
+    from tensorflow.python.framework import ops
+
+    monkeypatch.delattr(ops, "gradient_registry")
+    forget_networks()
 class TestSharedArrays:
     """What `fit` is given is read where it lies."""
 

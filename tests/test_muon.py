@@ -1,9 +1,11 @@
 """Muon: equally far in all directions of a convolution's kernels, Adam's steps for the rest."""
 
+from importlib import reload
+
 import numpy as np
 import pytest
 
-from mnist_helpers import Muon, keras
+from mnist_helpers import Muon, keras, muon
 
 RATE = 0.01
 random = np.random.default_rng(0)
@@ -52,3 +54,10 @@ def test_other_weights_take_the_steps_of_adam(shape):
     gradient = random.normal(size=shape).astype("float32")
     expected = step(keras.optimizers.Adam(RATE), gradient)
     np.testing.assert_allclose(step(Muon(RATE), gradient), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["Muon", "Muon.lr_adjust", "Muon._should_use_adamw"])
+def test_a_keras_that_lacks_what_is_built_on_is_refused_by_name(name, monkeypatch):
+    monkeypatch.delattr(f"keras.optimizers.{name}")
+    with pytest.raises(ImportError, match=rf"Keras {keras.__version__} has no Muon .*keras>=3\.13"):
+        reload(muon)
