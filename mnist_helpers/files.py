@@ -52,15 +52,15 @@ def place(path: Path) -> str:
 def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) -> None:
     """Have `writer(part)` write a file and put it in the place of `path` in one step.
 
-    `part` lies in the same folder and has the same suffix as `path`. A missing folder is
-    made, but none whose name begins with `~`. If anything fails, `path` stays as it was,
-    nothing else is left in the folder, and the error is passed on: usually an OSError (no right
-    to write, disk full). The part of a process that was killed while writing is removed by the
-    next call for the same `path`.
+    `part` lies in the same folder and has the same suffix as `path`. A missing folder is made;
+    in one whose name begins with `~` nothing is written: that is an OSError. If anything fails,
+    `path` stays as it was, nothing else is left in the folder, and the error is passed on:
+    usually an OSError (no right to write, disk full). The part of a process that was killed
+    while writing is removed by the next call for the same `path`.
     """
     path = Path(path)
-    # A name that `expanded` could not resolve; the folder would lie wherever the kernel works.
-    if any(folder.name.startswith("~") and not folder.exists() for folder in path.parents):
+    # What `expanded` could not resolve: the folder would lie wherever the kernel happens to work.
+    if any(part.startswith("~") for part in path.parent.parts):
         raise FileNotFoundError(errno.ENOENT, "there is no such home folder", str(path.parent))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned_parts(path)
