@@ -78,14 +78,15 @@ def _skip_tuning_of_input_pipelines() -> None:
 
 
 def _shared(array: np.ndarray) -> object:
-    """A tensor that uses the memory of a large array, if that begins at a multiple of 64 bytes.
+    """A tensor that uses the memory of a large uint8 array which begins at a multiple of 64 bytes.
 
     Any other array is returned as it is, to be copied.
     """
     from tensorflow.experimental import dlpack
 
+    large = array.dtype == np.uint8 and array.nbytes > 1e6
     usable = array.flags.c_contiguous and array.flags.writeable and array.ctypes.data % 64 == 0
-    return dlpack.from_dlpack(array.__dlpack__()) if usable and array.nbytes > 1e6 else array
+    return dlpack.from_dlpack(array.__dlpack__()) if large and usable else array
 
 
 def _feed_arrays_without_copying() -> None:
