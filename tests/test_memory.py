@@ -68,6 +68,8 @@ def test_a_tensorflow_without_the_private_names_is_left_as_it_is(monkeypatch):
 
     monkeypatch.delattr(ops, "gradient_registry")
     forget_networks()
+
+
 class TestSharedArrays:
     """What `fit` is given is read where it lies."""
 
