@@ -1,4 +1,4 @@
-"""What a teacher runs: the check before class, and the link for Binder."""
+"""What a teacher runs: the check before class, and the links for Binder and Colab."""
 
 import os
 import re
@@ -9,9 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import check_class
+import links
 import numpy as np
 import pytest
-from binder_link import binder_link
 from conftest import ROOT, read
 from nbformat.v4 import new_code_cell
 
@@ -30,7 +30,8 @@ def test_check_class_passes_on_this_machine():
     # How fast this machine is while it tests is not what is tested.
     status, lines = run_check("--slow-epoch=250", MNIST_OFFLINE="1", MNIST_NPZ="")
     passed = [line.split(":")[0].removeprefix("ok       ") for line in lines[:-2]]
-    assert passed == ["Python", "Packages", "Data", "Memory", "Kernel", "One epoch"]
+    checks = ["Python", "Packages", "Data", "Memory", "Kernel", "TensorFlow", "One epoch"]
+    assert passed == checks
     assert lines[-1] == "Ready for class." and status == 0
 
 
@@ -42,7 +43,8 @@ def test_check_class_says_what_to_do_and_goes_on(tmp_path):
     assert lines[2].startswith("PROBLEM  Data: ") and str(wrong) in lines[2]
     assert lines[3].startswith("PROBLEM  Memory: ") and "Close other programs" in lines[3]
     assert lines[4].startswith("ok       Kernel: ")
-    assert lines[5].startswith("PROBLEM  One epoch: ")  # for lack of data
+    assert lines[5].startswith("ok       TensorFlow: ")
+    assert lines[6].startswith("PROBLEM  One epoch: ")  # for lack of data
     assert lines[-1] == "Not ready: 3 to mend." and status == 1
 
 
@@ -66,6 +68,34 @@ def test_check_class_names_what_is_wrong_with_the_kernel(monkeypatch, code, prob
         check_class.check_kernel()
 
 
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        (
+            "os.kill(os.getpid(), signal.SIGILL)",
+            r"it needs a processor with AVX, which this one \(",
+        ),
+        ("raise ImportError('DLL load failed')", "cannot be imported: .*DLL load failed.* Delete"),
+    ],
+    ids=["no AVX", "no DLL"],
+)
+def test_check_class_outlives_a_tensorflow_that_cannot_start(tmp_path, monkeypatch, code, problem):
+    (tmp_path / "tensorflow.py").write_text(f"import os, signal\n{code}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(check_class.Problem, match=problem):
+        check_class.check_tensorflow()
+
+
+@pytest.mark.slow
+def test_check_class_ends_with_its_verdict_on_a_processor_without_avx(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGILL)"
+    )
+    status, lines = run_check(PYTHONPATH=str(tmp_path), MNIST_OFFLINE="1", MNIST_NPZ="")
+    assert lines[5].startswith("PROBLEM  TensorFlow: it needs a processor with AVX")
+    assert lines[6:] == ["", "Not ready: 1 to mend."] and status == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("brightest", "limit", "problem"),
@@ -83,6 +113,10 @@ def test_check_class_names_an_epoch_that_is_slow_or_learns_nothing(
         check_class.check_epoch(limit)
 
 
+LINKS = ROOT / "tools" / "links.py"
+NOTEBOOK = "notebooks/01_data_exploration.ipynb"
+
+
 @pytest.mark.parametrize(
     ("remote", "place"),
     [
@@ -96,24 +130,73 @@ def test_check_class_names_an_epoch_that_is_slow_or_learns_nothing(
     ],
 )
 def test_binder_link_of_each_form_of_an_address(remote, place):
-    notebook = "notebooks/01_data_exploration.ipynb"
-    assert (ROOT / notebook).is_file()
-    landing = f"urlpath=lab%2Ftree%2F{notebook.replace('/', '%2F')}"
-    assert binder_link(remote, "main") == f"https://mybinder.org/v2/{place}/main?{landing}"
+    assert (ROOT / NOTEBOOK).is_file()
+    landing = f"urlpath=lab%2Ftree%2F{NOTEBOOK.replace('/', '%2F')}"
+    assert links.binder_link(remote, "main") == f"https://mybinder.org/v2/{place}/main?{landing}"
 
 
 @pytest.mark.parametrize("remote", ["/srv/git/tutorial.git", "../tutorial", "file:///srv/tutorial"])
 def test_binder_link_refuses_what_binder_cannot_reach(remote):
     with pytest.raises(ValueError, match="which Binder cannot reach"):
-        binder_link(remote, "main")
+        links.binder_link(remote, "main")
 
 
-def test_binder_link_without_origin_says_how_to_set_it(tmp_path):
-    (tmp_path / "tools").mkdir()
-    script = shutil.copy(ROOT / "tools" / "binder_link.py", tmp_path / "tools")
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True)
-    assert run.returncode == 1 and run.stdout == ""
-    assert "git remote add origin" in run.stderr
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ("git@github.com:someone/tutorial.git", [f"github/someone/tutorial/blob/a/b/{NOTEBOOK}"]),
+        ("https://gitlab.com/someone/tutorial.git", []),
+    ],
+)
+def test_colab_opens_notebooks_from_github_only(remote, expected):
+    addresses = [f"https://colab.research.google.com/{place}" for place in expected]
+    assert links.colab_links(remote, "a/b", [NOTEBOOK]) == addresses
+
+
+class TestLinksOfACheckout:
+    """The script, in folders that git knows, or does not."""
+
+    @pytest.fixture(autouse=True)
+    def git(self, monkeypatch):
+        if not shutil.which("git"):
+            pytest.skip("there is no git on this machine")
+        for name in [name for name in os.environ if name.startswith("GIT_")]:
+            monkeypatch.delenv(name)
+
+    def links(self, folder: Path) -> subprocess.CompletedProcess:
+        (folder / "tools").mkdir(parents=True)
+        script = shutil.copy(LINKS, folder / "tools")
+        (folder / "notebooks").mkdir()
+        for name in ("01_a", "02_b"):
+            (folder / "notebooks" / f"{name}.ipynb").touch()
+        return subprocess.run([sys.executable, script], capture_output=True, text=True)
+
+    def clone(self, folder: Path, origin: str = "") -> Path:
+        subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
+        if origin:
+            subprocess.run(["git", "-C", folder, "remote", "add", "origin", origin], check=True)
+        return folder
+
+    def test_a_clone_has_one_address_for_binder_and_one_a_notebook_for_colab(self, tmp_path):
+        run = self.links(self.clone(tmp_path, "https://github.com/someone/tutorial"))
+        assert run.stderr == "" and run.returncode == 0
+        binder, *colab = run.stdout.splitlines()
+        assert binder.startswith("Binder: https://mybinder.org/v2/gh/someone/tutorial/main?")
+        where = "Colab:  https://colab.research.google.com/github/someone/tutorial/blob/main"
+        assert colab == [f"{where}/notebooks/{name}.ipynb" for name in ("01_a", "02_b")]
+
+    def test_a_clone_without_origin_says_how_to_set_it(self, tmp_path):
+        run = self.links(self.clone(tmp_path))
+        assert run.returncode == 1 and run.stdout == ""
+        assert "git remote add origin" in run.stderr
+
+    @pytest.mark.parametrize("inside", [False, True])
+    def test_a_zip_is_no_clone_even_inside_another_repository(self, tmp_path, inside):
+        if inside:
+            self.clone(tmp_path, "https://github.com/someone/else")
+        run = self.links(tmp_path / "unpacked")
+        assert run.returncode == 1 and run.stdout == ""
+        assert "unpacked is no clone of a repository" in run.stderr and "\n" not in run.stderr[:-1]
 
 
 def anchors(path: Path) -> list[str]:
@@ -127,10 +210,16 @@ def anchors(path: Path) -> list[str]:
     return [title.replace(" ", "-") for title in titles]
 
 
-@pytest.mark.parametrize("page", ["TEACHING.md", "CONTRIBUTING.md", "binder/README.md"])
+PAGES = ["README.md", "TEACHING.md", "CONTRIBUTING.md", "CHANGELOG.md", "binder/README.md"]
+PAGES += sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_of_the_guides_lead_to_files_and_headings(page):
     for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
+        if "://" in link:
+            continue
         name, _, anchor = link.partition("#")
         target = (ROOT / page).parent / name
-        assert target.is_file(), link
+        assert target.exists(), link
         assert not anchor or anchor in anchors(target), link

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import check_class
 import numpy as np
 import pytest
 from faults import (
@@ -272,6 +273,19 @@ def test_certificate_that_nobody_trusts_is_named_as_the_reason(certificate, envi
         "certificate of its own, SSL_CERT_FILE can name a file that holds it",
     )
     assert_kept(tmp_path)
+
+
+def test_certificate_that_nobody_trusts_is_named_by_the_check_before_class(
+    certificate, monkeypatch, tmp_path
+):
+    monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.delenv("MNIST_OFFLINE", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with Server(LOOKS_LIKE_NPZ, certificate=certificate) as server:
+        monkeypatch.setattr(data, "MNIST_URL", server.url)
+        told = "because the server's certificate cannot be trusted .* SSL_CERT_FILE can name"
+        with pytest.raises(check_class.Problem, match=told):
+            check_class.check_data()
 
 
 def test_certificate_named_by_ssl_cert_file_is_trusted(certificate, environment, mnist):

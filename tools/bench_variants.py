@@ -9,12 +9,12 @@ tutorial.
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
+from machine import peak_memory
 
 Result = tuple[float, float]  # seconds of training, accuracy on the test images
 
@@ -147,8 +147,7 @@ def main() -> None:
         dense, cnn = train_with_keras(variant, read, settings)
     report = {"dense s": dense[0], "dense accuracy": dense[1]}
     report |= {"CNN s": cnn[0], "CNN accuracy": cnn[1]}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    report["peak MB"] = peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+    report["peak MB"] = peak_memory() / 1e6
     used = [sys.modules[name] for name in ("tensorflow", "torch", "jax") if name in sys.modules]
     report["runs on"] = ", ".join(f"{module.__name__} {module.__version__}" for module in used)
     print(json.dumps(report))

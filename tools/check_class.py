@@ -5,12 +5,15 @@ import contextlib
 import io
 import os
 import platform
+import re
+import signal
 import subprocess
 import sys
 import time
 from importlib.metadata import distributions
 
 from lock import ROOT, locked
+from machine import processor
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
@@ -40,12 +43,15 @@ def check_packages() -> str:
 
 
 def check_data() -> str:
-    with contextlib.redirect_stdout(io.StringIO()):  # its advice is for a learner; see below
+    # Its advice is for a learner; of what it prints, the reason is wanted.
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         data = load_mnist()
     if data.name != "MNIST" and not offline_is_chosen():
+        told = re.search(r"because (.+?)\. To get MNIST", printed.getvalue())
+        reason = f", because {told[1]}" if told else ""
         raise Problem(
-            "MNIST could not be downloaded. Put an mnist.npz where all can read it and set "
-            "MNIST_NPZ to its path, or set MNIST_OFFLINE=1, so that nobody waits for the network"
+            f"MNIST could not be downloaded{reason}. Put an mnist.npz where all can read it and "
+            "set MNIST_NPZ to its path, or set MNIST_OFFLINE=1: then nobody waits for the network"
         )
     return f"{data.name}, {len(data.x_train):,} training and {len(data.x_test):,} test images"
 
@@ -73,6 +79,26 @@ def check_kernel() -> str:
         remedy = "Remove its kernel: jupyter kernelspec remove python3"
         raise Problem(f"JupyterLab would use another Python ({prefix}). {remedy}")
     return f"started in {time.perf_counter() - started:.1f} s"
+
+
+# What Windows gives in place of a signal.
+ILLEGAL_INSTRUCTION = (-signal.SIGILL, 0xC000001D)
+
+
+def check_tensorflow() -> str:
+    """TensorFlow can be imported: in a process of its own, because a processor may end it."""
+    started = time.perf_counter()
+    command = [sys.executable, "-c", "import tensorflow"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode in ILLEGAL_INSTRUCTION:
+        raise Problem(
+            f"it needs a processor with AVX, which this one ({processor()}) does not have or, in "
+            "a virtual machine, does not show. Use another machine, Binder or Colab"
+        )
+    if run.returncode != 0:
+        last = run.stderr.strip().splitlines()[-1:] or [f"exit status {run.returncode}"]
+        raise Problem(f"it cannot be imported: {last[0]}. {ANEW}")
+    return f"imported in {time.perf_counter() - started:.1f} s"
 
 
 def check_epoch(limit: float) -> str:
@@ -107,6 +133,7 @@ def main() -> None:
         "Data": check_data,
         "Memory": check_memory,
         "Kernel": check_kernel,
+        "TensorFlow": check_tensorflow,
         "One epoch": lambda: check_epoch(limit),
     }
     problems = 0
@@ -117,6 +144,8 @@ def main() -> None:
             problems += 1
             what = str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
             print(f"PROBLEM  {name}: {what}", flush=True)
+            if name == "TensorFlow":
+                break  # an epoch would end this process
     print("\nReady for class." if not problems else f"\nNot ready: {problems} to mend.")
     sys.exit(problems > 0)
 

@@ -2,13 +2,14 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from copy import deepcopy
 from pathlib import Path
+
+from machine import watch_children
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,6 +79,7 @@ def _execute_here(
     if cores:
         psutil.Process().cpu_affinity(cores)  # the kernel that is started inherits it
     started = time.perf_counter()
+    peak_of_kernel = watch_children()
     source = nbformat.read(notebook, as_version=4)
     try:
         executed = papermill.execute_notebook(
@@ -112,11 +114,9 @@ def _execute_here(
             executed = nbformat.read(output, as_version=4)
             restore_claims(executed, source)
             nbformat.write(executed, output)
-    # Linux counts kilobytes, macOS bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
     return {
         "seconds": round(time.perf_counter() - started, 1),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e6),
+        "peak_rss_mb": round(peak_of_kernel() / 1e6),
         "models": reported_models(executed),
     }
 

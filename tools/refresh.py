@@ -33,7 +33,7 @@ def refresh(notebook: Path) -> dict:
     with tempfile.TemporaryDirectory(dir=notebook.parent, prefix=".refresh-") as folder:
         executed = Path(folder) / notebook.name
         measured = execute(notebook, executed)
-        command = [Path(sys.executable).parent / "nbstripout", "--keep-output", "--keep-count"]
+        command = [sys.executable, "-m", "nbstripout", "--keep-output", "--keep-count"]
         command += ["--keep-id", "--extra-keys", EXTRA_KEYS, str(executed)]
         subprocess.run(command, check=True)
         forget_widgets(executed)

@@ -10,7 +10,6 @@ what was measured; without that folder everything is executed.
 """
 
 import argparse
-import fcntl
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 import nbformat
 import psutil
 from execute import ROOT, NotebookFailed, execute
+from lockfile import take_lock
 
 from mnist_helpers import load_mnist
 from mnist_helpers.data import MnistError
@@ -223,7 +223,7 @@ def main() -> None:
     BUILD.mkdir(exist_ok=True)
     with open(BUILD / ".lock", "w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_lock(lock, wait=False)
         except BlockingIOError:
             sys.exit("run: another `make run` is at work in this checkout; wait for it to end")
         started = time.perf_counter()
