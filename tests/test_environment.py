@@ -1,5 +1,6 @@
 """pyproject.toml, requirements.lock, environment.yml, Binder and CI say the same."""
 
+import ast
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from textwrap import indent
 import pytest
 import yaml
 from conftest import ROOT
-from lock import environment_yml, locked
+from lock import ENVIRONMENTS, environment_yml, locked
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -63,7 +64,7 @@ def test_lock_has_one_version_of_each_package_and_it_fits(python, platform, proc
     versions = installed(LOCKED, where)
     assert {name: found for name, found in versions.items() if len(found) != 1} == {}
     project = PYPROJECT["project"]
-    for line in project["dependencies"] + project["optional-dependencies"]["dev"]:
+    for line in sum(project["optional-dependencies"].values(), project["dependencies"]):
         wanted = Requirement(line)
         name = canonicalize_name(wanted.name)
         if wanted.marker is None or wanted.marker.evaluate(where):
@@ -93,20 +94,43 @@ def test_environment_yml_installs_what_the_lock_installs(release, platform, proc
         assert build.specifier.contains(*expected[build.name]), line
 
 
-def test_environment_yml_is_what_make_lock_writes():
-    assert (ROOT / "environment.yml").read_text() == environment_yml(LOCK)
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_environment_yml_is_what_make_lock_writes(name):
+    # A file of its own in binder/, too: not every system that git serves has symbolic links.
+    assert not (ROOT / name).is_symlink()
+    assert (ROOT / name).read_text() == environment_yml(LOCK)
+
+
+def test_the_package_itself_asks_for_what_it_imports_and_for_no_tensorflow():
+    """So that installing it, on Colab for example, leaves TensorFlow and Keras alone."""
+    wanted = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
+    assert not [it.name for it in wanted if it.name.startswith("tensorflow")]
+    bounds = {str(bound) for it in wanted for bound in it.specifier}
+    assert bounds == {">=3"}  # Keras 3; an upper bound would replace what is there
+    modules = set()
+    for path in (ROOT / "mnist_helpers").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(node.module.partition(".")[0])
+    distributions = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
+    imported = {distributions.get(name, name) for name in modules - sys.stdlib_module_names}
+    assert {it.name for it in wanted} == imported - {"tensorflow", "traitlets"}  # of anywidget
 
 
 @pytest.mark.slow
 class TestMakeLock:
     """The script, run in a copy of what it reads, on a bare Python, without a network."""
 
-    NAMES = ("requirements.lock", "environment.yml")
+    NAMES = ("requirements.lock", *ENVIRONMENTS)
 
     @pytest.fixture
     def folder(self, tmp_path) -> Path:
         (tmp_path / "tools").mkdir()
-        for name in ("tools/lock.py", "pyproject.toml"):
+        (tmp_path / "binder").mkdir()
+        programs = ("lock", "setup_venv", "lockfile")
+        for name in ("pyproject.toml", *(f"tools/{name}.py" for name in programs)):
             shutil.copy(ROOT / name, tmp_path / name)
         for name in self.NAMES:
             (tmp_path / name).write_text(f"old==1.0  # {name}\n")
@@ -124,7 +148,9 @@ class TestMakeLock:
         return subprocess.run(command, cwd=folder, **options)
 
     def files(self, folder: Path) -> dict[str, str]:
-        return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+        paths = [path for path in folder.glob("**/*.*") if path.is_file()]
+        found = {path.relative_to(folder).as_posix(): path.read_text() for path in paths}
+        return {name: text for name, text in found.items() if not name.startswith("tools/")}
 
     def wheel_of_uv(self, folder: Path, body: str) -> Path:
         """A folder with a package "uv" whose command runs these lines of Python."""
@@ -155,10 +181,11 @@ out.write_text(f"{kept}new==2.0\\n# {words}\\n# {sys.stdin.read()}\\n")
         pins, asked, build = files["requirements.lock"].splitlines()
         assert pins == "new==2.0"  # and nothing that was locked before: all is upgraded
         assert build == f"# {PYPROJECT['build-system']['requires'][0]}"
-        assert asked.endswith("--extra dev -o OUT pyproject.toml -")
+        assert asked.endswith("--extra tutorial --extra dev -o OUT pyproject.toml -")
         assert "--universal --generate-hashes --python-version 3.11" in asked
         assert "--no-emit-index-url --no-emit-find-links --no-emit-index-annotation" in asked
-        assert files["environment.yml"] == environment_yml("new==2.0")
+        for name in ENVIRONMENTS:
+            assert files[name] == environment_yml("new==2.0")
 
         assert self.lock(folder, "--keep", uv=uv).returncode == 0
         # uv keeps the versions that it finds in the file that it is to write.
@@ -186,13 +213,8 @@ sys.exit("error: no route\\n  to the registry")
         assert run.stderr.startswith(f"lock: nothing is changed: {told}")
         assert run.stderr.count("\n") == 1 and run.returncode == 1
         assert self.files(folder) == before
-        assert [path.name for path in folder.iterdir() if path.is_dir()] == ["tools"]
-
-
-def test_binder_reads_the_environment_of_the_repository():
-    link = ROOT / "binder" / "environment.yml"
-    assert os.readlink(link) == "../environment.yml"
-    assert link.read_text() == (ROOT / "environment.yml").read_text()
+        folders = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        assert folders == ["binder", "tools"]
 
 
 def test_binder_builds_the_environment_and_then_runs_its_scripts():
@@ -229,9 +251,31 @@ def test_start_limits_tensorflow_to_the_cores_of_the_learner(limit, threads):
     assert run.stdout == f"{threads} {threads}\n"
 
 
-def test_ci_runs_on_every_supported_python():
-    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
-    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
-    supported = SpecifierSet(PYPROJECT["project"]["requires-python"])
-    assert matrix["python"] == [f"3.{n}" for n in range(30) if supported.contains(f"3.{n}")]
-    assert matrix["python"] == PYTHONS
+WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+
+
+def test_ci_runs_on_every_supported_python_and_system():
+    matrix = WORKFLOW["jobs"]["quick"]["strategy"]["matrix"]
+    classifiers = [it.rpartition(" ")[2] for it in PYPROJECT["project"]["classifiers"]]
+    assert matrix["python"] == PYTHONS == classifiers
+    assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(PYTHONS[0])
+    assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
+
+
+def test_ci_uses_each_action_at_one_commit():
+    for step in STEPS:
+        if "uses" in step:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
+
+
+def test_ci_does_all_that_the_local_script_does_and_tries_the_oldest_tensorflow():
+    commands = " ".join("\n".join(step.get("run", "") for step in STEPS).split())
+    script = " ".join((ROOT / ".ci/run").read_text().replace("\\\n", " ").split())
+    for part in (
+        "make test",
+        "npx --yes @biomejs/biome@",
+        "tests/test_nbval.py tests/test_data.py",
+    ):
+        assert part in commands and part in script
+    assert "tensorflow-cpu==2.16.*" in commands

@@ -1,7 +1,7 @@
 """Resolve pyproject.toml into requirements.lock and environment.yml.
 
 Needs Python 3.11 or newer and nothing else: uv comes into an environment that is thrown away.
-Both files are written at the very end; if anything fails, both stay as they were.
+All files are written at the very end; if anything fails, all stay as they were.
 """
 
 import argparse
@@ -15,12 +15,14 @@ import tomllib
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from setup_venv import ROOT, clean_environment, python_of
+
 # The oldest supported Python, and that of Binder; and markers that never hold for it.
 PYTHON = "3.11"
 OTHER_PYTHON = r"python_full_version (>=|==) '3\.1[2-9](\.\*)?'"
+ENVIRONMENTS = ("environment.yml", "binder/environment.yml")
 ENVIRONMENT = """\
-# For conda and Binder, which reads it through binder/environment.yml. Written by `make lock`:
+# For conda; Binder reads the same in binder/environment.yml. Both are written by `make lock`:
 # all that requirements.lock has for Python 3.11, so that what was tested is what is installed.
 # No local path may stand here: `pip install --no-deps -e .` adds the helper package.
 name: mnist-tutorial
@@ -49,29 +51,36 @@ def environment_yml(lock: str) -> str:
 
 
 def run(failure: str, command: list, **options) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
+    command = [str(word) for word in command]
+    options |= {"cwd": ROOT, "env": clean_environment(), "capture_output": True, "text": True}
+    done = subprocess.run(command, **options)
     if done.returncode != 0:
         raise RuntimeError(f"{failure}: {' '.join(done.stderr.split())}")
 
 
 def write_files(folder: Path, keep: bool) -> None:
-    """Resolve in `folder`, then put both files into their places."""
+    """Resolve in `folder`, then put the files into their places."""
     venv.create(folder / "venv", with_pip=True)
-    tools = folder / "venv" / "bin"
-    run("uv could not be installed", [tools / "pip", "install", "-qq", "uv"])
+    python = python_of(folder / "venv")
+    pip = [python, "-I", "-m", "pip", "--disable-pip-version-check"]
+    run("uv could not be installed", [*pip, "install", "-qq", "--no-user", "uv"])
     lock = folder / "requirements.lock"
     if keep:
         shutil.copy(ROOT / lock.name, lock)
     # The resolution is for all platforms, and names no registry, whatever uv is configured to do.
-    command = [tools / "uv", "pip", "compile", "-q", "--universal", "--generate-hashes"]
+    command = [python.with_name("uv"), "pip", "compile", "-q", "--universal", "--generate-hashes"]
     command += ["--python-version", PYTHON, "--no-header", "--no-annotate"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-index-annotation"]
-    command += ["--extra", "dev", "-o", lock, "pyproject.toml", "-"]
+    command += ["--extra", "tutorial", "--extra", "dev", "-o", lock, "pyproject.toml", "-"]
     # What builds the helper package is installed too: it is built without a network.
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     run("pyproject.toml could not be resolved", command, input="\n".join(build))
-    (folder / "environment.yml").write_text(environment_yml(lock.read_text()))
-    for name in (lock.name, "environment.yml"):
+    environment = environment_yml(lock.read_text())
+    (folder / "binder").mkdir()
+    # Twice, because not every system that git serves has symbolic links.
+    for name in ENVIRONMENTS:
+        (folder / name).write_text(environment, encoding="utf-8", newline="\n")
+    for name in (lock.name, *ENVIRONMENTS):
         os.replace(folder / name, ROOT / name)
 
 
