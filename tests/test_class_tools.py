@@ -1,5 +1,6 @@
 """What a teacher runs: the check before class, and the links for Binder and Colab."""
 
+import html
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import check_class
 import links
 import numpy as np
 import pytest
-from conftest import ROOT, read
+from conftest import ROOT, code_cells, read
 from nbformat.v4 import new_code_cell
 
 
@@ -113,6 +114,7 @@ def test_check_class_names_an_epoch_that_is_slow_or_learns_nothing(
         check_class.check_epoch(limit)
 
 
+EXPORT = ROOT / "docs" / "export.md"
 LINKS = ROOT / "tools" / "links.py"
 NOTEBOOK = "notebooks/01_data_exploration.ipynb"
 
@@ -208,6 +210,37 @@ def anchors(path: Path) -> list[str]:
     if path.suffix == ".md":
         titles = [re.sub(r"[^\w -]", "", title.lower()) for title in titles]
     return [title.replace(" ", "-") for title in titles]
+
+
+def test_the_readme_is_short_and_names_every_way_in():
+    text = (ROOT / "README.md").read_text()
+    assert text.count("\n") <= 90
+    ways = ["`make lab`", "`python tools/tutorial.py lab`", "py tools\\tutorial.py lab"]
+    ways += ["environment.yml", "Binder", "Colab", "VS Code", "Intel Macs"]
+    assert [way for way in ways if way not in text] == []
+    assert "The test command is `make test`." in text
+
+
+class TestExport:
+    """docs/export.md: a reader's own pages and slides have the descriptions of the figures."""
+
+    COMMANDS = re.findall(r"(?m)^\.venv/bin/jupyter nbconvert (.+)$", EXPORT.read_text())
+
+    @pytest.mark.parametrize("command", COMMANDS, ids=["html", "slides"])
+    def test_a_figure_keeps_its_description(self, tmp_path, command):
+        *options, _ = command.split()
+        nbconvert = [sys.executable, "-m", "nbconvert", *options, "--output-dir", tmp_path]
+        done = subprocess.run([*nbconvert, NOTEBOOK], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        page = next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
+        pictures = [
+            output.metadata["image/png"]["alt"]
+            for cell in code_cells(read(ROOT / NOTEBOOK))
+            for output in cell.outputs
+            if "image/png" in output.get("data", {})
+        ]
+        told = [html.unescape(alt) for alt in re.findall(r'<img[^>]* alt="([^"]*)"', page)]
+        assert told == pictures != []
 
 
 PAGES = ["README.md", "TEACHING.md", "CONTRIBUTING.md", "CHANGELOG.md", "binder/README.md"]
