@@ -66,7 +66,7 @@ def learner(tmp_path_factory) -> tuple[Path, dict]:
         "https_proxy": "http://127.0.0.1:9",
     }
     variables |= {k: v for k, v in os.environ.items() if k.startswith("OPENBLAS_")}
-    told = run([home / "binder" / "postBuild"], cwd=home, env=variables)
+    told = run(["bash", home / "binder" / "postBuild"], cwd=home, env=variables)
     assert "These are the offline digits, not MNIST" in told
     return home, variables
 

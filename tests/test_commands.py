@@ -416,6 +416,23 @@ fcntl.flock = refuse
         assert machine.peak_memory() > 20e6
 
 
+@pytest.mark.slow
+def test_the_tests_pass_in_a_zip_and_say_what_they_skip_without_git(tmp_path):
+    """Those that could need git, in a copy that knows no git and no modes of files."""
+    made = shutil.ignore_patterns(".git", ".venv", "build", "artifacts", "__pycache__", ".*_cache")
+    copy = shutil.copytree(ROOT, tmp_path / "copy", ignore=made)
+    archive = shutil.make_archive(str(tmp_path / "tutorial"), "zip", copy)
+    folder = tmp_path / "unzipped"
+    with zipfile.ZipFile(archive) as zipped:
+        zipped.extractall(folder)  # as Windows does, without the right to execute
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
+    command += ["tests/test_environment.py", "tests/test_class_tools.py", "tests/test_structure.py"]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "no clone: git keeps the files' modes" in done.stdout
+
+
 class TestTutorial:
     """tools/tutorial.py, and the Makefile in front of it."""
 
