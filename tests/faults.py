@@ -26,6 +26,8 @@ HANGS = 120  # seconds after which a process that should have ended is killed
 
 def namespace(option: str, preparation: str) -> tuple[str, ...]:
     """Command prefix: run in Linux namespaces of one's own, after a preparation in sh."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("Windows has no namespaces")
     prefix = ("unshare", *(() if os.geteuid() == 0 else ("--map-root-user",)), option)
     prefix = (*prefix, "sh", "-c", f'{preparation} && exec "$@"', "sh")
     if not shutil.which("unshare") or subprocess.run([*prefix, "true"]).returncode != 0:
@@ -35,6 +37,8 @@ def namespace(option: str, preparation: str) -> tuple[str, ...]:
 
 def bound_by_permissions() -> tuple[str, ...]:
     """Command prefix: root, too, may only do what the permissions of files allow."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("Windows has other permissions")
     if os.geteuid() != 0:
         return ()
     if not shutil.which("setpriv"):
@@ -231,5 +235,6 @@ BAD_CONTENTS = {
 BAD_FILES = {
     "missing": (lambda path: None, "does not exist"),
     "folder": (Path.mkdir, "is not a file"),
-    "pipe": (os.mkfifo, "is not a file"),
 } | {name: (write, f"does not hold MNIST ({why})") for name, (write, why) in BAD_CONTENTS.items()}
+if hasattr(os, "mkfifo"):
+    BAD_FILES["pipe"] = (os.mkfifo, "is not a file")
