@@ -58,7 +58,8 @@ def is_current() -> bool:
 
 def run_step(what: str, command: list) -> None:
     """Run a step of the installation; if it fails, show what it wrote and say what failed."""
-    done = subprocess.run(command, env=clean_environment(), stderr=subprocess.PIPE, text=True)
+    options = {"stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+    done = subprocess.run(command, env=clean_environment(), **options)
     if done.returncode != 0:
         print(done.stderr, end="", file=sys.stderr)
         reasons = re.findall(r"(?m)^ERROR: (.+)", done.stderr) or done.stderr.splitlines()[-1:]
