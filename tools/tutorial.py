@@ -28,9 +28,7 @@ COMMANDS = {
 }
 # Two workers, each on a core of its own (tests/conftest.py), take file after file.
 PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-# Those that need nothing installed, and find a better Python themselves.
-BARE = {"links": "links.py", "lock": "lock.py"}
-PROGRAMS = {name: f"{name.replace('-', '_')}.py" for name in COMMANDS} | BARE
+BARE = ("links", "lock")  # need nothing installed
 PATHS = ("MNIST_NPZ", "MNIST_ARTIFACTS")
 
 
@@ -97,10 +95,11 @@ def main() -> None:
         commands.add_parser(name, help=purpose, add_help=name in ("setup", "links"))
     arguments, options = parser.parse_known_args()
     command = arguments.command
+    program = ROOT / "tools" / f"{command.replace('-', '_')}.py"
     if options and command in ("setup", "links"):
         parser.error(f"{command} takes no options: {' '.join(options)}")
     if command in BARE:
-        become([sys.executable, ROOT / "tools" / BARE[command], *options])
+        become([sys.executable, program, *options])
     if command == "lab":
         refuse_root(options)
     set_up()
@@ -114,7 +113,7 @@ def main() -> None:
     elif command == "test-quick":
         become([*python, *PYTEST, "-m", "not slow", *options], folder=ROOT)
     else:
-        become([*python, ROOT / "tools" / PROGRAMS[command], *options])
+        become([*python, program, *options])
 
 
 if __name__ == "__main__":
