@@ -69,7 +69,12 @@ def execute(
 
 
 def _execute_here(
-    notebook: Path, output: Path, parameters: dict, cwd: str, cores: list[int] | None, line: int
+    notebook: Path,
+    output: Path,
+    parameters: dict,
+    cwd: str,
+    cores: list[int] | None = None,
+    line: int = 0,
 ) -> dict:
     import nbformat
     import papermill
