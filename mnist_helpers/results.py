@@ -1,6 +1,7 @@
 """How sure an accuracy is, and the one line in which a notebook reports it."""
 
-from scipy.stats import binomtest
+from math import sqrt
+from statistics import NormalDist
 
 from .shown import show
 
@@ -12,13 +13,16 @@ def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
     """95 % Wilson score interval of an accuracy, as fractions (low, high).
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical
-    inference", JASA 22 (1927), as implemented by SciPy. Raises ValueError unless
-    0 <= correct <= total and total >= 1.
+    inference", JASA 22 (1927). By hand, because SciPy's, which gives the same, takes 44 MB to
+    import. Raises ValueError unless 0 <= correct <= total and total >= 1.
     """
     if not 0 <= correct <= total or total < 1:
         raise ValueError(f"{correct} correct of {total}: need 0 <= correct <= total, total >= 1")
-    interval = binomtest(int(correct), int(total)).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    z, accuracy, total = NormalDist().inv_cdf(0.975), float(correct / total), int(total)
+    middle = accuracy + z**2 / (2 * total)
+    reach = z * sqrt(accuracy * (1 - accuracy) / total + z**2 / (4 * total**2))
+    low, high = ((middle + side) / (1 + z**2 / total) for side in (-reach, reach))
+    return max(low, 0.0), min(high, 1.0)
 
 
 def report_result(

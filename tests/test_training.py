@@ -8,9 +8,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from mnist_helpers import (
     FitProgress,
+    accuracy_interval,
     build_dense,
     hold_out,
     keras,
@@ -266,3 +268,15 @@ def test_a_program_that_is_no_notebook_prints_the_records_alone():
     first, second, third = done.stdout.splitlines()
     assert first.startswith("2 epochs in ") and second.startswith("training images: ")
     assert third.startswith("dense: 96.00% of 100 test images right (95 % interval ")
+
+
+@pytest.mark.parametrize("correct, total", [(0, 1), (5, 10), (9_593, 10_000), (10_000, 10_000)])
+def test_the_interval_of_an_accuracy_is_scipys(correct, total):
+    expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
+    assert accuracy_interval(correct, total) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("correct, total", [(-1, 10), (11, 10), (0, 0)])
+def test_an_accuracy_above_all_or_below_none_has_no_interval(correct, total):
+    with pytest.raises(ValueError, match="need 0 <= correct <= total"):
+        accuracy_interval(correct, total)
