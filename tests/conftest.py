@@ -17,6 +17,10 @@ sys.path.insert(0, str(ROOT / "tools"))
 if os.environ.get("MNIST_NPZ"):
     os.environ["MNIST_NPZ"] = os.path.abspath(os.path.expanduser(os.environ["MNIST_NPZ"]))
 
+# Tests that call make get what a person gets, also when `make test` has started them.
+for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(variable, None)
+
 # A shell that starts the tests in the background ignores Ctrl-C for them; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
