@@ -163,7 +163,7 @@ class TestParameters:
             "train_images": np.int32(2_000),
         }
         names = checked_settings(DENSE, **numbers)
-        assert [names[name] for name in numbers] == [2, 1, 3]
+        assert [names[name] for name in numbers] == [2, 1, 2_000]
         json.dumps({name: names[name] for name in numbers})  # as for a network that is kept
 
     # That such values run in every notebook, test_nbval.py shows.
