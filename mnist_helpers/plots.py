@@ -365,7 +365,7 @@ def plot_differences(differences: Mapping[str, Sequence[float]]) -> Figure:
 
     `differences` maps a name to fractions, at least two, which are drawn in percentage points.
     """
-    from scipy.stats import sem, t
+    from scipy.special import stdtrit  # scipy.stats takes 44 MB more
 
     figure = Figure(figsize=(7, 0.8 + 0.6 * len(differences)), layout="constrained")
     axes = figure.add_subplot(xlabel="difference in percentage points, one point per pair")
@@ -373,7 +373,8 @@ def plot_differences(differences: Mapping[str, Sequence[float]]) -> Figure:
     told = []
     for row, (name, values) in enumerate(differences.items()):
         points = 100 * np.asarray(values)
-        half = t.ppf(0.975, len(points) - 1) * sem(points)
+        error = points.std(ddof=1) / np.sqrt(len(points))
+        half = stdtrit(len(points) - 1, 0.975) * error
         mean = points.mean()
         style = {"alpha": 0.6, "markersize": 6, "markeredgewidth": 0}
         axes.plot(points, _scatter(row, len(points)), "o", color=f"C{row}", **style)
