@@ -19,7 +19,7 @@ import run
 import setup_venv
 import tutorial
 from browser import wait_until
-from conftest import ROOT
+from conftest import ROOT, read
 from faults import namespace
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals and scripts")
@@ -279,7 +279,7 @@ class TestSideBySide:
         assert run.next_one(waiting, running, tells) == first
 
     def test_the_notebook_on_speed_runs_alone(self):
-        assert run.told(ROOT / "notebooks" / "07_speed_and_devices.ipynb")["alone"]
+        assert run.told(read(ROOT / "notebooks" / "07_speed_and_devices.ipynb"))["alone"]
 
     @pytest.mark.slow
     def test_one_that_fails_lets_the_other_come_to_its_end_and_starts_no_more(

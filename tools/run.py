@@ -1,8 +1,8 @@
 """The main job: execute the notebooks, collect the results, render the reading view.
 
-The networks of this tutorial are too small to keep two cores busy with one training; two
-trainings, each on a core of its own, take little longer than one. So two notebooks are executed
-side by side, each on half of the cores, in order as far as one uses what another keeps.
+The networks of this tutorial are too small for one training to use two cores fully; two
+trainings, each on a core of its own, do. So two notebooks are executed side by side, each on half
+of the cores, in order as far as one uses what another keeps.
 
 A notebook is executed again only if something has changed that its execution depends on.
 build/current/ holds, for each one that has been executed, a digest of what it depended on and
@@ -45,10 +45,10 @@ def read_json(path: Path) -> dict:
         return {}
 
 
-def told(path: Path) -> dict:
+def told(notebook: nbformat.NotebookNode) -> dict:
     """What a notebook's metadata tell: the networks it keeps and uses, whether it runs alone."""
-    tells = nbformat.read(path, as_version=4).metadata.get("mnist_tutorial", {})
-    return {"keeps": [], "uses": [], "alone": False} | tells
+    defaults = {"keeps": [], "uses": [], "alone": False}
+    return defaults | notebook.metadata.get("mnist_tutorial", {})
 
 
 def digests() -> dict[str, str]:
@@ -66,7 +66,7 @@ def digests() -> dict[str, str]:
     answer, digest_of_keeper = {}, {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        networks = told(path)
+        networks = told(notebook)
         digest = common.copy()
         cells = [[cell.source, cell.metadata] for cell in notebook.cells]
         digest.update(json.dumps(cells, sort_keys=True).encode())
@@ -119,20 +119,21 @@ def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict
     If one fails, no other is started, and what else runs is waited for. Raises NotebookFailed.
     """
     waiting, running, measured, failure = list(wanted), {}, {}, None
-    tells = {name: told(NOTEBOOKS / f"{name}.ipynb") for name in wanted}
-    free = dict(enumerate(places()))
-    with ThreadPoolExecutor(len(free)) as pool:
+    paths = {name: NOTEBOOKS / f"{name}.ipynb" for name in wanted}
+    tells = {name: told(nbformat.read(path, as_version=4)) for name, path in paths.items()}
+    cores = places()
+    free = set(range(len(cores)))
+    with ThreadPoolExecutor(len(cores)) as pool:
         while running or waiting:
-            while free and (name := next_one(waiting, [n for n, _, _ in running.values()], tells)):
+            while free and (name := next_one(waiting, [n for n, _ in running.values()], tells)):
                 waiting.remove(name)
                 print(f"{name}: executing", flush=True)
                 line = min(free)
-                cores = free.pop(line)
+                free.remove(line)
                 alone = tells[name]["alone"] or (not running and not waiting)
-                output = BUILD / "notebooks" / f"{name}.ipynb"
-                options = {"cores": None if alone else cores, "line": line}
-                job = pool.submit(execute, NOTEBOOKS / output.name, output, **options)
-                running[job] = name, line, cores
+                output = BUILD / "notebooks" / paths[name].name
+                options = {"cores": None if alone else cores[line], "line": line}
+                running[pool.submit(execute, paths[name], output, **options)] = name, line
             try:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
             except KeyboardInterrupt:
@@ -141,11 +142,11 @@ def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict
                     child.kill()
                 raise
             for job in done:
-                name, line, cores = running.pop(job)
-                free[line] = cores
+                name, line = running.pop(job)
+                free.add(line)
                 try:
                     report = job.result()
-                except (MnistError, NotebookFailed) as error:
+                except NotebookFailed as error:
                     failure, waiting = failure or error, []
                     continue
                 report |= {"digest": wanted[name], "keeps": tells[name]["keeps"]}
