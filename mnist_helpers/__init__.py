@@ -26,7 +26,6 @@ _MODULES = {
         "center_in_box",
         "draw_strokes",
         "preparation_steps",
-        "prepare_picture",
         "prepare_strokes",
     ],
     "keras_setup": ["keras"],
@@ -40,7 +39,10 @@ _MODULES = {
         "count_multiplications",
     ],
     "muon": ["Muon"],
+    "offline_digits": ["originals_for_test"],
     "pad": ["DrawingPad", "collection_path", "load_collection", "show_picture_of_pad"],
+    "pictures": ["picture_steps", "prepare_picture", "read_picture"],
+    "picture_upload": ["PictureUpload"],
     "plots": [
         "plot_confusion_matrix",
         "plot_differences",

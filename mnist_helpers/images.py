@@ -2,8 +2,8 @@
 
 MNIST's authors cropped each digit, scaled it into a box of 20 × 20 pixels keeping its
 proportions, and put the box into 28 × 28 pixels so that the ink's centre of mass is in the
-middle. The functions here do the same to pen strokes and to pictures. Every result is a
-uint8 array with light ink (up to 255) on a background of 0.
+middle. The functions here do the same to pen strokes; `pictures.py` finds the digit in a
+picture first. Every result is a uint8 array with light ink (up to 255) on a background of 0.
 """
 
 import numpy as np
@@ -16,8 +16,6 @@ BOX = 20
 PEN = 2.5
 # Strokes are drawn this many times larger and averaged down: that is the anti-aliasing.
 OVERSAMPLING = 10
-# Pictures are worked on at this size; a phone's millions of pixels add nothing to 28 × 28.
-WORKING_SIDE = 256
 
 
 def crop_to_ink(image: np.ndarray) -> np.ndarray:
@@ -130,36 +128,6 @@ def preparation_steps(strokes: list) -> dict[str, np.ndarray]:
     }
 
 
-def prepare_picture(array: np.ndarray) -> np.ndarray:
-    """Turn a picture of one handwritten digit into an MNIST-like image, (28, 28) uint8.
-
-    `array` is grey (height, width) or in colour (height, width, channels), 8 pixels or more
-    each way, of any number type. One or three channels are colours; with two or four the last
-    is opacity, and white paper is put behind. Ink may be darker or lighter than the paper,
-    which may be noisy or unevenly lit. Raises ValueError, saying what was expected, for any
-    other array and where no digit stands out from its background.
-    """
-    channels = _shrink(_check_picture(array))
-    ink = _ink_of(channels - _background_of(channels))
-    smooth = ndimage.gaussian_filter(ink, max(ink.shape) / WORKING_SIDE)
-    mask = smooth > _otsu_threshold(np.clip(smooth, 0, None))
-    paper = smooth[~mask]
-    noise = 1.4826 * np.median(np.abs(paper - np.median(paper))) if paper.size else np.inf
-    # In pure noise the brighter half lies about 1.5 deviations out; ink lies far beyond.
-    if not mask.any() or smooth[mask].mean() <= 4 * noise:
-        raise ValueError("expected a digit, but nothing stands out from the background")
-    mask = _without_specks(mask)
-    extent = max(crop_to_ink(mask).shape)
-    if extent < max(mask.shape) / 16:
-        raise ValueError("expected a digit that fills at least a sixteenth of the picture's side")
-    # One pixel around the mask keeps the grey edge of the strokes.
-    edge = ndimage.binary_dilation(mask, np.ones((3, 3)))
-    digit = np.clip(smooth / np.percentile(smooth[mask], 90), 0, 1) * edge
-    # Rounding leaves a trace of ink where there is none; it must not widen the crop.
-    digit[digit < 0.02] = 0
-    return center_in_box(_thicken(digit, mask, extent))
-
-
 def _describe(array: np.ndarray) -> str:
     return f"an array of shape {array.shape} and type {array.dtype}"
 
@@ -196,115 +164,3 @@ def _draw(lines: list[np.ndarray], side: int) -> np.ndarray:
         for x, y in line.tolist():
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
     return np.asarray(canvas)
-
-
-def _check_picture(array: np.ndarray) -> np.ndarray:
-    """The picture as floats (height, width, colours), 0 to 1, opacity resolved."""
-    try:
-        picture = np.asarray(array)
-    except ValueError as error:  # lists of different lengths
-        raise ValueError("expected a picture as numbers, in rows of the same length") from error
-    if picture.dtype.kind not in "biuf" or picture.ndim not in (2, 3) or picture.size == 0:
-        raise ValueError(
-            "expected a picture as numbers of shape (height, width) or (height, width, channels), "
-            f"got {_describe(picture)}"
-        )
-    if picture.ndim == 2:
-        picture = picture[..., np.newaxis]
-    if picture.shape[2] > 4 or min(picture.shape[:2]) < 8:
-        raise ValueError(
-            f"expected 1 to 4 channels and at least 8 × 8 pixels, got {_describe(picture)}"
-        )
-    picture = picture.astype(float)
-    if not np.isfinite(picture).all():
-        raise ValueError("expected finite pixel values, but some are NaN or infinite")
-    # Divided before anything is added or multiplied, so that no magnitude overflows.
-    picture = picture / max(np.abs(picture).max(), np.finfo(float).tiny)
-    if picture.shape[2] in (2, 4):
-        # The highest value of all stands for white and for fully opaque.
-        white = picture.max()
-        opacity = np.clip(picture[..., -1:] / white, 0, 1) if white > 0 else 0
-        picture = picture[..., :-1] * opacity + white * (1 - opacity)
-    if np.ptp(picture) == 0:
-        raise ValueError("expected a digit, but all pixels are the same: the picture is blank")
-    return (picture - picture.min()) / np.ptp(picture)
-
-
-def _shrink(picture: np.ndarray) -> np.ndarray:
-    """Average a large picture down to the working size; a small one stays as it is."""
-    height, width = picture.shape[:2]
-    scale = WORKING_SIDE / max(height, width)
-    if scale >= 1:
-        return picture
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    channels = [
-        Image.fromarray(channel.astype(np.float32)).resize(size, Image.Resampling.BOX)
-        for channel in np.moveaxis(picture, 2, 0)
-    ]
-    return np.stack(channels, axis=2).astype(float)
-
-
-def _background_of(channels: np.ndarray) -> np.ndarray:
-    """The light that falls on the paper: a plane through the picture's margin, per channel."""
-    height, width, _ = channels.shape
-    down, right = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    plane = np.stack([np.ones_like(down), down, right], axis=2)
-    margin = np.maximum(abs(down), abs(right)) > 0.85
-    background = np.median(channels[margin], axis=0)
-    # Each round leaves out what differs most from the round before: ink that touches the edge.
-    for _ in range(3):
-        error = np.linalg.norm(channels - background, axis=2)
-        used = margin & (error <= 3 * np.median(error[margin]) + 1e-9)
-        background = plane @ np.linalg.lstsq(plane[used], channels[used], rcond=None)[0]
-    return background
-
-
-def _ink_of(difference: np.ndarray) -> np.ndarray:
-    """Differences from the background (height, width, colours) as one channel, ink positive."""
-    flat = difference.reshape(-1, difference.shape[2])
-    # The direction between the paper's colour and the ink's is that of the largest spread.
-    direction = np.linalg.eigh(flat.T @ flat)[1][:, -1]
-    ink = difference @ direction
-    # Ink covers less of the page than paper, so its side has the longer tail.
-    return ink if (ink**3).sum() >= 0 else -ink
-
-
-def _otsu_threshold(values: np.ndarray) -> float:
-    """The value that best splits an array into two groups.
-
-    Source: N. Otsu, "A threshold selection method from gray-level histograms", IEEE
-    Transactions on Systems, Man, and Cybernetics 9 (1979).
-    """
-    counts, edges = np.histogram(values, bins=128)
-    middles = (edges[:-1] + edges[1:]) / 2
-    below, above = np.cumsum(counts)[:-1], np.cumsum(counts[::-1])[-2::-1]
-    sums = np.cumsum(counts * middles)
-    gap = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    return float(edges[1:-1][np.argmax(below * above * gap**2)])
-
-
-def _without_specks(mask: np.ndarray) -> np.ndarray:
-    """The connected parts of a mask that are at least a tenth as large as the largest."""
-    parts, _ = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    kept = sizes >= sizes.max() / 10
-    # A digit is one stroke or a few; a page of dust is many spots of the same size.
-    if kept.sum() > 10:
-        raise ValueError(f"expected one digit, but found {kept.sum()} separate spots")
-    return kept[parts] & mask
-
-
-def _thicken(digit: np.ndarray, mask: np.ndarray, extent: int) -> np.ndarray:
-    """Widen the strokes of a thin pen, which would fade at 20 × 20, to MNIST's width."""
-    # Across a stroke of width w the mean distance to its edge is w / 4.
-    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][mask]
-    unit = extent / BOX
-    missing = PEN - 4 * inside.mean() / unit
-    if missing < 1:
-        return digit
-    radius = missing * unit / 2
-    reach = int(np.ceil(radius))
-    digit = np.pad(digit, reach)
-    down, right = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    return ndimage.grey_dilation(digit, footprint=np.hypot(down, right) <= radius)

@@ -1,13 +1,11 @@
-"""The learner's digits take MNIST's form, and bad input is refused in words."""
-
-import warnings
+"""The learner's drawings take MNIST's form, and bad input is refused in words."""
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
 
 from mnist_helpers.drawings import EXAMPLE_DRAWINGS
@@ -17,7 +15,6 @@ from mnist_helpers.images import (
     draw_strokes,
     fit_in_box,
     place_by_mass,
-    prepare_picture,
     prepare_strokes,
 )
 
@@ -46,17 +43,6 @@ def assert_in_mnist_form(image: np.ndarray) -> None:
     assert image.shape == (28, 28) and image.dtype == np.uint8
     assert image.max() == 255
     assert max(crop_to_ink(image).shape) <= 20
-
-
-def photograph(digit: np.ndarray, ink=(20, 40, 120), paper=(235, 225, 200), noise=10) -> np.ndarray:
-    """A digit somewhere on a large, unevenly lit, noisy page in colour."""
-    share = np.zeros((400, 500))
-    large = Image.fromarray(digit).resize((200, 200), Image.Resampling.BICUBIC)
-    share[120:320, 60:260] = np.asarray(large) / 255
-    page = np.array(paper) + share[..., np.newaxis] * (np.array(ink) - np.array(paper))
-    page = page * (1 - 0.3 * np.linspace(0, 1, 500)[:, np.newaxis])
-    page += np.random.default_rng(1).normal(0, noise, page.shape)
-    return np.clip(page, 0, 255).astype(np.uint8)
 
 
 # --- the common way: crop, fit, place -------------------------------------------------------
@@ -110,7 +96,6 @@ def test_input_is_not_changed(digits):
     page = np.kron(digits[3], np.ones((4, 4), np.uint8))
     before = page.copy()
     center_in_box(page)
-    prepare_picture(page)
     assert np.array_equal(page, before)
 
 
@@ -178,103 +163,6 @@ def test_any_strokes_give_an_image_or_a_value_error(strokes, centered):
     assert image.shape == (28, 28) and image.dtype == np.uint8 and image.max() > 0
     if centered:
         assert_in_mnist_form(image)
-
-
-# --- pictures -------------------------------------------------------------------------------
-
-
-FORMS = {
-    "same": lambda digit: digit,
-    "inverted": lambda digit: 255 - digit,
-    "fraction": lambda digit: digit / 255,
-    "bool": lambda digit: digit > 127,
-    "negative": lambda digit: digit.astype(np.int64) * -1000,
-    "uint16": lambda digit: digit.astype(np.uint16) * 257,
-    "colour": lambda digit: np.stack([255 - digit] * 3, axis=2),
-    "black on transparent": lambda digit: np.stack([0 * digit] * 3 + [digit], axis=2),
-    "one channel": lambda digit: (255 - digit)[..., np.newaxis],
-    "large": lambda digit: np.kron(255 - digit, np.ones((12, 12), np.uint8)),
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_picture_of_any_kind_gives_the_same_digit(digits, form):
-    for digit in digits:
-        assert mean_difference(prepare_picture(FORMS[form](digit)), digit) < 12
-
-
-@pytest.mark.parametrize(
-    "ink, paper",
-    [
-        ((20, 40, 120), (235, 225, 200)),  # blue ink on cream paper
-        ((250, 250, 240), (30, 60, 45)),  # chalk on a board
-        ((200, 30, 30), (40, 104, 40)),  # red on green of about the same brightness
-    ],
-)
-def test_noisy_unevenly_lit_photograph_gives_the_same_digit(digits, ink, paper):
-    for digit in digits:
-        assert mean_difference(prepare_picture(photograph(digit, ink, paper)), digit) < 16
-
-
-def test_speck_of_dirt_does_not_move_the_digit(digits):
-    page = photograph(digits[3])
-    clean = prepare_picture(page)
-    page[20:26, 470:476] = 0
-    assert mean_difference(prepare_picture(page), clean) < 4
-
-
-def test_thin_pen_is_widened():
-    strokes = EXAMPLE_DRAWINGS[3]
-    page = Image.new("L", (400, 400), 255)
-    for stroke in strokes:
-        ImageDraw.Draw(page).line([(400 * x, 400 * y) for x, y in stroke], fill=0, width=3)
-    assert mean_difference(prepare_picture(np.asarray(page)), prepare_strokes(strokes)) < 16
-
-
-@pytest.mark.parametrize(
-    "array, message",
-    [
-        (np.zeros((0, 28)), "expected a picture as numbers"),
-        (np.zeros(784), "expected a picture as numbers"),
-        (np.zeros((1, 28, 28, 3)), "expected a picture as numbers"),
-        (np.array([["a"] * 9] * 9), "expected a picture as numbers"),
-        (None, "expected a picture as numbers"),
-        ([[1, 2], [3]], "expected a picture as numbers"),
-        (np.zeros((28, 28), complex), "expected a picture as numbers"),
-        (np.zeros((28, 28, 5)), "channels"),
-        (np.eye(7), "8 × 8"),
-        (np.full((28, 28), np.nan), "NaN"),
-        (np.where(np.eye(28) > 0, np.inf, 0), "NaN or infinite"),
-        (np.full((28, 28), 255), "blank"),
-        (np.random.default_rng(1).normal(200, 5, (300, 200)), "nothing stands out"),
-        (np.random.default_rng(1).random((200, 200)) < 0.01, "separate spots"),
-    ],
-)
-def test_bad_picture_is_refused_in_words(array, message):
-    with pytest.raises(ValueError, match=message):
-        prepare_picture(array)
-
-
-shapes = npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=12)
-good_shapes = st.tuples(st.integers(8, 30), st.integers(8, 30)) | st.tuples(
-    st.integers(8, 20), st.integers(8, 20), st.integers(1, 4)
-)
-real = ["bool", "uint8", "int8", "int64", "uint64", "float16", "float32", "float64"]
-dtypes = st.sampled_from([*real, "complex128", "U2", "M8[s]"])
-
-
-@pytest.mark.slow
-@MANY
-@given(st.data())
-def test_any_array_gives_an_image_or_a_value_error(data):
-    array = data.draw(npst.arrays(data.draw(dtypes), data.draw(good_shapes | shapes)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            image = prepare_picture(array)
-        except ValueError:
-            return
-    assert_in_mnist_form(image)
 
 
 @pytest.mark.slow
