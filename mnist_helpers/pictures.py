@@ -213,9 +213,17 @@ def _find_paper(flat: np.ndarray) -> np.ndarray:
         for region in measure.regionprops(labels):
             top, left, bottom, right = region.bbox
             sides = (top > 0) + (left > 0) + (bottom < grey.shape[0]) + (right < grey.shape[1])
-            # A sheet is large and convex; a shadow's edge or a vignette leaves the picture.
+            # A sheet is large and convex, and ends at a sharp edge; a shadow leaves the picture.
             if sides >= 3 and region.area > 0.2 * grey.size and region.solidity > 0.93:
-                return ndimage.binary_erosion(labels == region.label, np.ones((9, 9)))
+                sheet = ndimage.binary_fill_holes(labels == region.label)
+                wide = np.ones((9, 9))
+                inside = ndimage.binary_erosion(sheet, wide)
+                outside = ~ndimage.binary_dilation(sheet, wide)
+                far = [np.median(grey[part]) for part in (inside, outside) if part.any()]
+                near = [grey[sheet & ~inside], grey[~sheet & ~outside]]
+                step = abs(np.median(near[0]) - np.median(near[1]))
+                if len(far) == 2 and step > 0.6 * abs(far[0] - far[1]):
+                    return inside
     return everything
 
 
@@ -231,10 +239,19 @@ def _find_ink(light: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndar
         except ValueError as error:
             reason = error
         else:
-            found.append((_extent(parts > 0).sum() * ink[parts > 0].mean(), ink, parts))
+            found.append((ink, parts))
     if not found:
         raise reason from None
-    return max(found, key=lambda one: one[0])[1:]
+    # What is much fainter than the other is noise.
+    contrast = [ink[parts > 0].mean() for ink, parts in found]
+    found = [one for one, own in zip(found, contrast, strict=True) if own > max(contrast) / 2]
+    return max(found, key=lambda one: _largest(one[1]))
+
+
+def _largest(parts: np.ndarray) -> int:
+    """Height and width together of the part for which this is most."""
+    boxes = [box for box in ndimage.find_objects(parts) if box]
+    return max(sum(side.stop - side.start for side in box) for box in boxes)
 
 
 def _extent(mask: np.ndarray) -> np.ndarray:
@@ -244,7 +261,7 @@ def _extent(mask: np.ndarray) -> np.ndarray:
 
 def _ink_of(light: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ink that is darker than its surroundings, and its parts. Raises ValueError without any."""
-    from skimage import filters, measure, morphology
+    from skimage import measure, morphology
 
     side = round(max(paper.shape) * WIDEST_STROKE)
     # Closing removes what is dark and narrow. What it removes is ink, or a shadow's or a
@@ -256,8 +273,7 @@ def _ink_of(light: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarra
     # What touches the border goes, and takes its own darkness from what crosses it.
     border = paper & ~ndimage.binary_erosion(paper, np.ones((3, 3)))
     ink -= morphology.reconstruction(np.where(border, ink, 0), ink)
-    level = np.percentile(ink, 99.5) / 4
-    mask = ink > (filters.threshold_otsu(ink[ink > level]) if (ink > level).any() else level)
+    mask = ink > 0.35 * np.percentile(ink, 99.9)
     if not mask.any() or ink[mask].mean() <= max(6 * noise, 0.05):
         raise ValueError("expected a digit, but nothing stands out from the background")
     parts = measure.label(mask)
@@ -270,7 +286,7 @@ def _without_lines(ink: np.ndarray, paper: np.ndarray) -> np.ndarray:
     """Ink without straight lines from border to border of the paper, as on ruled paper."""
     from skimage import transform
 
-    mask = ink > 0.3 * np.percentile(ink, 99)
+    mask = ink > 0.3 * np.percentile(ink, 99.9)
     steps = np.radians(np.arange(-10, 10.1, 0.5))
     for quarter in (np.pi / 2, 0):  # lines that run across, then lines that run down
         votes, angles, places = transform.hough_line(mask, quarter + steps)
@@ -353,7 +369,8 @@ def _underlines(line, digit) -> bool:
     top, left, bottom, right = line.bbox
     flat = bottom - top < 0.25 * (right - left)
     below = top >= digit.bbox[2] and right > digit.bbox[1] and left < digit.bbox[3]
-    return flat and below and right - left > 0.6 * (digit.bbox[3] - digit.bbox[1])
+    apart = _gap(line, digit) > 0.06 * _size(digit) if flat and below else False
+    return apart and right - left > 0.6 * (digit.bbox[3] - digit.bbox[1])
 
 
 def _check_digit(mask: np.ndarray, shape: tuple) -> None:
@@ -368,15 +385,16 @@ def _check_digit(mask: np.ndarray, shape: tuple) -> None:
             "a line under it, or a picture that lies on its side"
         )
     inside = ndimage.distance_transform_edt(np.pad(mask, 1)).max() * 2
-    if inside > 0.45 * max(height, width):
-        raise ValueError("expected a digit, but found a blot: no digit is as thick as this")
     (region,) = measure.regionprops(mask.astype(np.uint8))
+    full = region.area > 0.8 * region.area_convex and min(height, width) > max(height, width) / 2
+    if full or inside > 0.45 * max(height, width):
+        raise ValueError("expected a digit, but found a blot: no digit is as thick as this")
     filled = region.image_filled
     # A ring with more ink in its middle than a digit has: something is drawn around the digit.
     depth = ndimage.distance_transform_edt(np.pad(filled, 1))[1:-1, 1:-1]
-    middle = region.image & (depth > 2.2 * inside)
+    middle = region.image & (depth > 1.5 * inside)
     convex = filled.sum() / region.area_convex
-    if convex > 0.93 and middle.sum() > 0.1 * region.area:
+    if convex > 0.93 and middle.sum() > 0.08 * region.area:
         raise ValueError("expected one digit, but something is drawn around it and touches it")
 
 

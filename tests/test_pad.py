@@ -1,16 +1,20 @@
 """The kernel's half of the drawing pad, without a browser, and the collection of digits."""
 
 import base64
+import io
+from datetime import UTC, datetime
 
 import nbformat
 import numpy as np
 import pytest
 from conftest import NOTEBOOKS, ROOT, SOLUTIONS
+from PIL import Image
 
 from mnist_helpers import build_dense, images, keras
 from mnist_helpers.drawings import EXAMPLE_DRAWINGS
 from mnist_helpers.images import crop_to_ink, draw_strokes, preparation_steps, prepare_strokes
 from mnist_helpers.pad import DrawingPad, add_to_collection, load_collection
+from mnist_helpers.picture_upload import PictureUpload
 
 BLANK = dict.fromkeys(("centered", "as_drawn"), np.zeros((1, 28, 28), np.uint8))
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -223,3 +227,26 @@ def test_pad_is_readable_on_a_dark_page_that_is_not_jupyterlabs(chromium, pad, v
     for text, color, paper in texts:
         darker, lighter = sorted([luminance(color), luminance(paper)])
         assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, color, paper)
+
+
+class TestUpload:
+    @pytest.fixture
+    def upload(self, network):
+        return PictureUpload({"dense": network})
+
+    @staticmethod
+    def choose(upload, name, content):
+        kind = {"type": "image/png", "size": len(content), "last_modified": datetime.now(UTC)}
+        upload.button.value = ({"name": name, "content": memoryview(content), **kind},)
+
+    def test_an_uploaded_picture_is_prepared_and_the_networks_answer(self, upload):
+        file = io.BytesIO()
+        Image.fromarray(
+            255 - np.kron(prepare_strokes(EXAMPLE_DRAWINGS[5]), np.ones((9, 9), "uint8"))
+        ).save(file, "PNG")
+        self.choose(upload, "five.png", file.getvalue())
+        assert "<img" in upload.answer.value and "dense: " in upload.answer.value
+
+    def test_a_refused_picture_is_answered_with_the_reason(self, upload):
+        self.choose(upload, "<letter>.txt", b"Dear Sir or Madam")
+        assert upload.answer.value.startswith("&lt;letter&gt;.txt: is no picture")
