@@ -186,6 +186,13 @@ def _shrink(array: np.ndarray) -> np.ndarray:
     if span < 1e-9:
         raise ValueError("expected a digit, but all pixels are the same: the picture is blank")
     small = (small - small.min()) / span
+    if max(rows, columns) <= 64:  # an image as small as MNIST's may have ink at its border
+        paper = np.median(
+            np.concatenate([*small[[0, -1]], *small[:, [0, -1]].swapaxes(0, 1)]), axis=0
+        )
+        wider = np.broadcast_to(paper, (rows + 8, columns + 8, small.shape[2])).copy()
+        wider[4:-4, 4:-4] = small
+        small, rows, columns = wider, rows + 8, columns + 8
     factor = -(-WORKING_SIDE // 2 // max(rows, columns))
     return ndimage.zoom(small, (factor, factor, 1), order=1, mode="nearest", grid_mode=True)
 
@@ -386,7 +393,8 @@ def _check_digit(mask: np.ndarray, shape: tuple) -> None:
         )
     inside = ndimage.distance_transform_edt(np.pad(mask, 1)).max() * 2
     (region,) = measure.regionprops(mask.astype(np.uint8))
-    full = region.area > 0.8 * region.area_convex and min(height, width) > max(height, width) / 2
+    # The paper inside a frame around a digit, with the digit as its hole.
+    full = region.area > 0.8 * region.area_convex and region.euler_number < 1
     if full or inside > 0.45 * max(height, width):
         raise ValueError("expected a digit, but found a blot: no digit is as thick as this")
     filled = region.image_filled

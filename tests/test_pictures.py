@@ -104,7 +104,7 @@ FORMS = {
     "black on transparent": lambda digit: np.stack([0 * digit] * 3 + [digit], axis=2),
     "white on transparent": lambda digit: np.stack([0 * digit + 255] * 3 + [digit], axis=2),
     "one channel": lambda digit: (255 - digit)[..., np.newaxis],
-    "large": lambda digit: np.kron(255 - digit, np.ones((12, 12), np.uint8)),
+    "large": lambda digit: np.kron(255 - np.pad(digit, 2), np.ones((12, 12), np.uint8)),
 }
 
 
