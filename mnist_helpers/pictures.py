@@ -16,7 +16,7 @@ from .images import BOX, PEN, center_in_box
 # Pictures are worked on with a longer side of 200 to 400 pixels: more adds nothing to 28 × 28.
 WORKING_SIDE = 400
 # What is wider than this share of the longer side is paper, table or shadow, never a pen's stroke.
-WIDEST_STROKE = 1 / 4
+WIDEST_STROKE = 1 / 6
 # Ink is told from paper by the logarithm of the light, in which a shadow only adds a constant.
 # This share of white is added to it, so that noise in the dark does not count for much.
 DARK = 0.25
