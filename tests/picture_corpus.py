@@ -5,9 +5,10 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
+from skimage import morphology
 
 from mnist_helpers import EXAMPLE_DRAWINGS
-from mnist_helpers.offline_digits import BLACK, _enlarge, originals_for_test
+from mnist_helpers.offline_digits import originals_for_test
 
 CREAM, WHITE, KRAFT, YELLOW = (236, 230, 214), (250, 250, 250), (186, 150, 110), (245, 225, 90)
 BOARD, SLATE, NAVY = (38, 74, 58), (40, 42, 46), (24, 34, 84)
@@ -19,6 +20,26 @@ SEVERAL, NOTHING, AROUND = "several|separate|one digit", "nothing stands out|bla
 SHADOW = "shadow|edge"
 
 ORIGINALS, LABELS = originals_for_test()
+# An original's strokes, enlarged; its pixels have values from 0 to 16.
+STROKES = [
+    ndimage.zoom(np.pad(one, 1), 10, order=3, mode="grid-constant", grid_mode=True) > 6.5
+    for one in ORIGINALS
+]
+HOLES = {0: {1}, 4: {0, 1}, 6: {1}, 8: {2}, 9: {1}}
+
+
+def is_clear(strokes, digit):
+    """Whether an original is in one piece and has the holes that a person expects of its digit."""
+    pieces = ndimage.label(strokes, np.ones((3, 3)))[1]
+    holes = ndimage.label(~strokes)[1] - 1
+    return pieces == 1 and holes in HOLES.get(digit, {0})
+
+
+FLAT = ORIGINALS.reshape(len(ORIGINALS), -1).astype(float)
+NEAREST = [np.argsort(((FLAT - one) ** 2).sum(axis=1))[1:9] for one in FLAT]
+# What a person reads at once: clear, and of the same digit as what looks most like it.
+CLEAR = np.array([is_clear(*pair) for pair in zip(STROKES, LABELS, strict=True)])
+CLEAR &= (LABELS[NEAREST] == LABELS[:, np.newaxis]).all(axis=1)
 
 
 def ink_share(rng, hand, digit, shape, *, height=0.5, pen=0.1, at=(0.5, 0.5), turn=8):
@@ -34,19 +55,25 @@ def ink_share(rng, hand, digit, shape, *, height=0.5, pen=0.1, at=(0.5, 0.5), tu
     matrix = turning @ np.array([[1, slant], [0, 1]])  # of (x, y)
     if hand == "drawings":
         lines = [np.array(stroke) for stroke in EXAMPLE_DRAWINGS[digit]]
-        points = np.concatenate(lines)
-        middle = (points.min(axis=0) + points.max(axis=0)) / 2
-        factor = size / np.ptp(points[:, 1])
-        lines = [(line - middle) * factor @ matrix.T + center[::-1] for line in lines]
-        return draw_lines(lines, shape, max(1.2, pen * size))
-    fine = _enlarge(rng.choice(ORIGINALS[digit == LABELS]))
-    rows = np.flatnonzero((fine > 8).any(axis=1))
-    factor = np.ptp(rows) / size
-    inverse = np.linalg.inv(matrix)[::-1, ::-1] * factor
-    middle = np.array(ndimage.center_of_mass(fine))
-    drawn = ndimage.affine_transform(fine, inverse, middle - inverse @ center, shape, order=1)
-    edge = BLACK + 3.5 - 30 * (pen - 0.1)  # a thinner or thicker pen, as far as 8 × 8 tell
-    return np.clip((drawn - edge) / factor * 0.5 + 0.5, 0, 1)
+    else:
+        lines = middle_lines(STROKES[rng.choice(np.flatnonzero(CLEAR & (digit == LABELS)))])
+    points = np.concatenate(lines)
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    factor = size / np.ptp(points[:, 1])
+    lines = [(line - middle) * factor @ matrix.T + center[::-1] for line in lines]
+    return draw_lines(lines, shape, max(1.2, pen * size))
+
+
+def middle_lines(strokes):
+    """The middle of an original's strokes, as lines of (x, y), so that any pen can draw them."""
+    middle = morphology.skeletonize(strokes)
+    # Each pixel of the middle is joined to its neighbours to the right and below.
+    lines = [np.column_stack(np.nonzero(middle))[:, np.newaxis, ::-1].astype(float)]
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        pairs = middle & np.roll(middle, (-down, -right), axis=(0, 1))
+        starts = np.column_stack(np.nonzero(pairs))[:, ::-1]
+        lines.append(np.stack([starts, starts + (right, down)], axis=1).astype(float))
+    return [line for group in lines for line in group]
 
 
 def draw_lines(lines, shape, width, large=3):
