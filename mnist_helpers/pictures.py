@@ -305,24 +305,19 @@ def _without_lines(ink: np.ndarray, paper: np.ndarray) -> np.ndarray:
             votes, angles, places, min_distance=4, min_angle=2, threshold=threshold
         )
         down, right = np.indices(mask.shape)
-        band = np.zeros_like(mask)
+        band, widest = np.zeros_like(mask), 0
         for _, angle, place in zip(*peaks, strict=True):
             column = votes[:, np.argmin(abs(angles - angle))]
             thick = (column[abs(places - place) < 8] > threshold / 2).sum()
             distance = abs(right * np.cos(angle) + down * np.sin(angle) - place)
             band |= distance <= thick / 2 + 1
+            widest = max(widest, thick + 2)
         # A stroke that crosses a line goes on at its other side.
-        reach = 9 + int(_run_length(band, quarter == 0))
+        reach = 9 + widest
         footprint = np.ones((1, reach) if quarter == 0 else (reach, 1))
         crossing = ndimage.binary_closing(np.pad(mask & ~band, reach), footprint)
         ink = ink * (~band | crossing[reach:-reach, reach:-reach])
     return ink
-
-
-def _run_length(band: np.ndarray, along_rows: bool) -> float:
-    """Mean thickness of the lines in a mask."""
-    starts = np.diff(band.astype(int), axis=1 if along_rows else 0) > 0
-    return band.sum() / max(starts.sum(), 1)
 
 
 def _choose_digit(parts: np.ndarray) -> np.ndarray:
