@@ -113,7 +113,9 @@ def picture_steps(array: np.ndarray) -> dict[str, np.ndarray]:
     # The direction between the paper's colour and the ink's is that of the largest spread.
     difference = (smooth - flat)[paper]
     direction = np.linalg.eigh(difference.T @ difference)[1][:, -1]
-    ink, parts = _find_ink(smooth @ direction, paper)
+    # Ink covers less of the paper than the gaps between its strokes: it has the longer tail.
+    sign = np.sign(((difference @ direction) ** 3).sum()) or 1
+    ink, parts = _find_ink(-sign * (smooth @ direction), paper)
     digit = _choose_digit(parts)
     # A pixel around the digit keeps the grey edge of its strokes.
     edge = ndimage.binary_dilation(digit, np.ones((3, 3)))
@@ -234,40 +236,16 @@ def _find_paper(flat: np.ndarray) -> np.ndarray:
     return everything
 
 
-def _find_ink(light: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much ink is where, float (height, width), and its parts, labelled int.
-
-    Tries dark ink and light ink. The right one holds the other: the gaps between the strokes.
-    """
-    found = []
-    for sign in (1, -1):
-        try:
-            ink, parts = _ink_of(sign * light, paper)
-        except ValueError as error:
-            reason = error
-        else:
-            found.append((ink, parts))
-    if not found:
-        raise reason from None
-    # What is much fainter than the other is noise.
-    contrast = [ink[parts > 0].mean() for ink, parts in found]
-    found = [one for one, own in zip(found, contrast, strict=True) if own > max(contrast) / 2]
-    return max(found, key=lambda one: _largest(one[1]))
-
-
-def _largest(parts: np.ndarray) -> int:
-    """Height and width together of the part for which this is most."""
-    boxes = [box for box in ndimage.find_objects(parts) if box]
-    return max(sum(side.stop - side.start for side in box) for box in boxes)
-
-
 def _extent(mask: np.ndarray) -> np.ndarray:
     """Height and width of what a mask holds."""
     return np.array([np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0)])
 
 
-def _ink_of(light: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ink that is darker than its surroundings, and its parts. Raises ValueError without any."""
+def _find_ink(light: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much darker than its surroundings, float (height, width), and its parts, labelled int.
+
+    Raises ValueError where there is no ink.
+    """
     from skimage import measure, morphology
 
     side = round(max(paper.shape) * WIDEST_STROKE)
