@@ -25,7 +25,7 @@ def crop_to_ink(image: np.ndarray) -> np.ndarray:
     """
     image = np.asarray(image)
     if image.ndim != 2 or image.dtype.kind not in "biuf":
-        raise ValueError(f"expected a two-dimensional array of numbers, got {_describe(image)}")
+        raise ValueError(f"expected a two-dimensional array of numbers, got {describe(image)}")
     if image.size == 0 or not np.isfinite(image).all() or image.min() < 0:
         raise ValueError("expected finite pixel values of 0 (background) or more, and some pixels")
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
@@ -59,7 +59,7 @@ def place_by_mass(image: np.ndarray) -> np.ndarray:
     """
     image = crop_to_ink(image)
     if max(image.shape) > SIDE:
-        raise ValueError(f"expected ink of at most 28 × 28 pixels, got {_describe(image)}")
+        raise ValueError(f"expected ink of at most 28 × 28 pixels, got {describe(image)}")
     placed = np.zeros((SIDE, SIDE), np.uint8)
     center = ndimage.center_of_mass(image.astype(float))
     # MNIST's centres of mass lie on pixel 14, counted from 0, up to rounding.
@@ -128,7 +128,7 @@ def preparation_steps(strokes: list) -> dict[str, np.ndarray]:
     }
 
 
-def _describe(array: np.ndarray) -> str:
+def describe(array: np.ndarray) -> str:
     return f"an array of shape {array.shape} and type {array.dtype}"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from .images import BOX, PEN, center_in_box
+from .images import BOX, PEN, center_in_box, describe
 
 # Pictures are worked on with a longer side of 200 to 400 pixels: more adds nothing to 28 × 28.
 WORKING_SIDE = 400
@@ -106,7 +106,7 @@ def picture_steps(array: np.ndarray) -> dict[str, np.ndarray]:
     all three of the same shape (at most 400 × 400); and the image that `prepare_picture` gives.
     Takes what it takes and raises ValueError as it does.
     """
-    light = np.log(_shrink(array) + DARK)
+    light = np.log(_shrink(_check_picture(array)) + DARK)
     smooth = ndimage.gaussian_filter(light, (*[max(light.shape) / 400] * 2, 0))
     flat = _without_ink(smooth)
     paper = _find_paper(flat)
@@ -143,12 +143,8 @@ def prepare_picture(array: np.ndarray) -> np.ndarray:
     return picture_steps(array)["prepared"]
 
 
-def _describe(array: np.ndarray) -> str:
-    return f"an array of shape {array.shape} and type {array.dtype}"
-
-
-def _shrink(array: np.ndarray) -> np.ndarray:
-    """The picture at working size, float (height, width, colours) from 0 to 1, opacity resolved."""
+def _check_picture(array: np.ndarray) -> np.ndarray:
+    """The picture as it is, (height, width, channels). Raises ValueError for what is none."""
     try:
         picture = np.asarray(array)
     except ValueError as error:  # lists of different lengths
@@ -156,31 +152,35 @@ def _shrink(array: np.ndarray) -> np.ndarray:
     if picture.dtype.kind not in "biuf" or picture.ndim not in (2, 3) or picture.size == 0:
         raise ValueError(
             "expected a picture as numbers of shape (height, width) or (height, width, channels), "
-            f"got {_describe(picture)}"
+            f"got {describe(picture)}"
         )
     if picture.ndim == 2:
         picture = picture[..., np.newaxis]
-    height, width, channels = picture.shape
-    if channels > 4 or min(height, width) < 8:
+    if picture.shape[2] > 4 or min(picture.shape[:2]) < 8:
         raise ValueError(
-            f"expected 1 to 4 channels and at least 8 × 8 pixels, got {_describe(picture)}"
+            f"expected 1 to 4 channels and at least 8 × 8 pixels, got {describe(picture)}"
         )
-    low, high = float(picture.min()), float(picture.max())
-    if not np.isfinite([low, high]).all():
+    if not np.isfinite([picture.min(), picture.max()]).all():
         raise ValueError("expected finite pixel values, but some are NaN or infinite")
-    scale = max(abs(low), abs(high), np.finfo(float).tiny)
-    step = -(-max(height, width) // WORKING_SIDE)
-    rows, columns = max(1, height // step), max(1, width // step)
-    small = np.empty((rows, columns, channels))
+    return picture
+
+
+def _shrink(picture: np.ndarray) -> np.ndarray:
+    """The picture at working size, float (height, width, colours) from 0 to 1, opacity resolved."""
+    scale = max(abs(float(picture.min())), abs(float(picture.max()))) or 1.0
+    step = -(-max(picture.shape[:2]) // WORKING_SIDE)
+    rows, columns = (max(1, side // step) for side in picture.shape[:2])
+    transparent = picture.shape[2] in (2, 4)
+    small = np.empty((rows, columns, picture.shape[2]))
     # Row after row, so that a picture of many megapixels is never copied as a whole. Divided
     # before anything is added, so that no magnitude overflows.
     for row in range(rows):
         band = picture[row * step : (row + 1) * step, : columns * step]
         band = np.divide(band, scale, dtype=np.float64 if band.dtype.itemsize > 2 else np.float32)
-        if channels in (2, 4):
+        if transparent:
             band[..., :-1] *= np.clip(band[..., -1:], 0, 1)
-        small[row] = band.mean(axis=0).reshape(columns, -1, channels).mean(axis=1)
-    if channels in (2, 4):
+        small[row] = band.mean(axis=0).reshape(columns, -1, picture.shape[2]).mean(axis=1)
+    if transparent:
         # The highest value of all stands for white and for fully opaque.
         behind = (1 - np.clip(small[..., -1:], 0, 1)) * _paper_behind(small)
         small = small[..., :-1] + behind
@@ -188,22 +188,28 @@ def _shrink(array: np.ndarray) -> np.ndarray:
     if span < 1e-9:
         raise ValueError("expected a digit, but all pixels are the same: the picture is blank")
     small = (small - small.min()) / span
-    if max(rows, columns) <= 64:  # an image as small as MNIST's may have ink at its border
-        paper = np.median(
-            np.concatenate([*small[[0, -1]], *small[:, [0, -1]].swapaxes(0, 1)]), axis=0
-        )
-        wider = np.broadcast_to(paper, (rows + 8, columns + 8, small.shape[2])).copy()
-        wider[4:-4, 4:-4] = small
-        small, rows, columns = wider, rows + 8, columns + 8
-    factor = -(-WORKING_SIDE // 2 // max(rows, columns))
+    if max(rows, columns) <= 64:
+        small = _put_paper_around(small)
+    factor = -(-WORKING_SIDE // 2 // max(small.shape[:2]))
     return ndimage.zoom(small, (factor, factor, 1), order=1, mode="nearest", grid_mode=True)
+
+
+def _put_paper_around(small: np.ndarray) -> np.ndarray:
+    """Four pixels more on each side: an image as small as MNIST's may have ink at its border."""
+    border = [*small[0], *small[-1], *small[:, 0], *small[:, -1]]
+    wider = np.empty((small.shape[0] + 8, small.shape[1] + 8, small.shape[2]))
+    wider[:] = np.median(border, axis=0)
+    wider[4:-4, 4:-4] = small
+    return wider
 
 
 def _without_ink(light: np.ndarray) -> np.ndarray:
     """Paper and table with their light and shadow: a median far wider than a stroke."""
     small = light[::4, ::4]
     side = round(max(small.shape[:2]) * WIDEST_STROKE) | 1
-    flat = ndimage.median_filter(small, (side, side, 1), mode="nearest")
+    # Along columns, then along rows: as good here as in squares, and ten times as fast.
+    flat = ndimage.median_filter(small, (side, 1, 1), mode="nearest")
+    flat = ndimage.median_filter(flat, (1, side, 1), mode="nearest")
     zoom = [large / few for large, few in zip(light.shape, flat.shape, strict=True)]
     return ndimage.zoom(flat, zoom, order=1, mode="nearest", grid_mode=True)
 
@@ -319,7 +325,8 @@ def _choose_digit(parts: np.ndarray) -> np.ndarray:
         beside = min(digit.bbox[3], other.bbox[3]) <= max(digit.bbox[1], other.bbox[1])
         if gap > 0.12 or (beside and _size(other) > 0.6 * _size(digit)):
             raise ValueError(
-                "expected one digit, but found several things: show one, with paper around"
+                "expected one digit, but found several things (strokes, lines or a shadow's edge): "
+                "show one, with paper around it"
             )
         parts = np.where(parts == other.label, digit.label, parts)
     mask = parts == digit.label

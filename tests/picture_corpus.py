@@ -16,8 +16,8 @@ BLUE, BLACK_INK, RED, GREEN = (30, 40, 120), (25, 25, 28), (190, 30, 40), (20, 1
 PENCIL, FAINT, DARK_PENCIL, CHALK = (120, 120, 124), (160, 160, 162), (85, 86, 90), (235, 235, 225)
 DESK, WOOD, PALE_DESK = (70, 44, 30), (150, 105, 65), (205, 200, 196)
 # Reasons for a refusal, as parts of the message.
-SEVERAL, NOTHING, AROUND = "several|separate|one digit", "nothing stands out|blank", "around|under"
-SHADOW = "shadow|edge"
+SEVERAL, NOTHING, BLOT = "several|separate", "nothing stands out|blank", "blot"
+AROUND, SHADOW = "drawn around|line under|lines", "shadow"
 
 ORIGINALS, LABELS = originals_for_test()
 # An original's strokes, enlarged; its pixels have values from 0 to 16.
@@ -72,7 +72,7 @@ def middle_lines(strokes):
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
         pairs = middle & np.roll(middle, (-down, -right), axis=(0, 1))
         starts = np.column_stack(np.nonzero(pairs))[:, ::-1]
-        lines.append(np.stack([starts, starts + (right, down)], axis=1).astype(float))
+        lines.append(np.stack([starts, starts + [right, down]], axis=1).astype(float))
     return [line for group in lines for line in group]
 
 
@@ -393,11 +393,11 @@ READ_OR_REFUSED = {
         _with(ink=DARK_PENCIL, pen=0.06, rule=((95, 115, 170), 0.1, True)),
         AROUND,
     ),
-    "circled": (_with(more=circle), f"{AROUND}|{SEVERAL}"),
-    "boxed": (_with(more=box), f"{AROUND}|{SEVERAL}"),
-    "underlined": (_with(more=underline, height=0.4), f"{AROUND}|{SEVERAL}"),
+    "circled": (_with(more=circle), AROUND),
+    "boxed": (_with(more=box), AROUND),
+    "underlined": (_with(more=underline, height=0.4), AROUND),
     "a line touches it": (_with(more=touching_underline, height=0.4), AROUND),
-    "a circle touches it": (_with(more=touching_circle, height=0.4), f"{AROUND}|{SEVERAL}"),
+    "a circle touches it": (_with(more=touching_circle, height=0.4), AROUND),
     "small writing above": (_with(more=words, height=0.4), SEVERAL),
 }
 
@@ -407,7 +407,7 @@ REFUSED = {
     "blank": (_blank, NOTHING),
     "blank in uneven light": (_blank_in_uneven_light, NOTHING),
     "dust": (_dust, f"{SEVERAL}|{NOTHING}"),
-    "blot": (_blot, "no digit|blot"),
+    "blot": (_blot, BLOT),
 }
 
 HANDS = ("drawings", "originals")
