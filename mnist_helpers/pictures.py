@@ -20,6 +20,8 @@ WIDEST_STROKE = 1 / 6
 # Ink is told from paper by the logarithm of the light, in which a shadow only adds a constant.
 # This share of white is added to it, so that noise in the dark does not count for much.
 DARK = 0.25
+# Four pixels to each side of a sheet's edge.
+EDGE = np.ones((9, 9))
 
 NO_PICTURE = "save it as JPEG or PNG, and read that"
 
@@ -228,18 +230,22 @@ def _find_paper(flat: np.ndarray) -> np.ndarray:
         for region in measure.regionprops(labels):
             top, left, bottom, right = region.bbox
             sides = (top > 0) + (left > 0) + (bottom < grey.shape[0]) + (right < grey.shape[1])
-            # A sheet is large and convex, and ends at a sharp edge; a shadow leaves the picture.
+            # A sheet is large and convex; a shadow leaves the picture on more than one side.
             if sides >= 3 and region.area > 0.2 * grey.size and region.solidity > 0.93:
                 sheet = ndimage.binary_fill_holes(labels == region.label)
-                wide = np.ones((9, 9))
-                inside = ndimage.binary_erosion(sheet, wide)
-                outside = ~ndimage.binary_dilation(sheet, wide)
-                far = [np.median(grey[part]) for part in (inside, outside) if part.any()]
-                near = [grey[sheet & ~inside], grey[~sheet & ~outside]]
-                step = abs(np.median(near[0]) - np.median(near[1]))
-                if len(far) == 2 and step > 0.6 * abs(far[0] - far[1]):
-                    return inside
+                if _ends_sharply(grey, sheet):
+                    return ndimage.binary_erosion(sheet, EDGE)
     return everything
+
+
+def _ends_sharply(grey: np.ndarray, sheet: np.ndarray) -> bool:
+    """Whether most of the step from a sheet to what is around it is made at its very edge."""
+    inside, outside = ndimage.binary_erosion(sheet, EDGE), ~ndimage.binary_dilation(sheet, EDGE)
+    if not inside.any() or not outside.any():
+        return False
+    at_edge = np.median(grey[sheet & ~inside]) - np.median(grey[~sheet & ~outside])
+    far_from_it = np.median(grey[inside]) - np.median(grey[outside])
+    return abs(at_edge) > 0.6 * abs(far_from_it)
 
 
 def _extent(mask: np.ndarray) -> np.ndarray:

@@ -69,10 +69,10 @@ def middle_lines(strokes):
     middle = morphology.skeletonize(strokes)
     # Each pixel of the middle is joined to its neighbours to the right and below.
     lines = [np.column_stack(np.nonzero(middle))[:, np.newaxis, ::-1].astype(float)]
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        pairs = middle & np.roll(middle, (-down, -right), axis=(0, 1))
+    for step in np.array([(0, 1), (1, 0), (1, 1), (1, -1)]):  # down, right
+        pairs = middle & np.roll(middle, -step, axis=(0, 1))
         starts = np.column_stack(np.nonzero(pairs))[:, ::-1]
-        lines.append(np.stack([starts, starts + [right, down]], axis=1).astype(float))
+        lines.append(np.stack([starts, starts + step[::-1]], axis=1).astype(float))
     return [line for group in lines for line in group]
 
 
