@@ -114,7 +114,8 @@ def test_the_package_itself_asks_for_what_it_imports_and_for_no_tensorflow():
                 modules |= {name.name.partition(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add(node.module.partition(".")[0])
-    distributions = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}
+    distributions = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+    distributions["IPython"] = "ipython"
     imported = {distributions.get(name, name) for name in modules - sys.stdlib_module_names}
     assert {it.name for it in wanted} == imported - {"tensorflow", "traitlets"}  # of anywidget
 
