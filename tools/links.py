@@ -62,28 +62,51 @@ def ask_git(*command: str) -> str | None:
     return run.stdout.strip() if run.returncode == 0 else None
 
 
-def main() -> None:
+def origin() -> tuple[str, str]:
+    """The address of this clone's remote `origin`, and its branch or commit.
+
+    Raises ValueError where there is none.
+    """
     top = ask_git("rev-parse", "--show-toplevel")
     # A ZIP may have been unpacked inside another repository, which is not the one to link to.
     if not top or not os.path.samefile(top, ROOT):
-        sys.exit(
-            f"links: {ROOT} is no clone of a repository (a ZIP has no history); clone it with "
+        raise ValueError(
+            f"{ROOT} is no clone of a repository (a ZIP has no history); clone it with "
             "git, from the host to which the links are to lead"
         )
     remote = ask_git("remote", "get-url", "origin")
     ref = ask_git("symbolic-ref", "--short", "HEAD") or ask_git("rev-parse", "HEAD")
     if not remote or not ref:
-        sys.exit(
-            "links: this clone has no remote named origin, and Binder builds from a public one; "
+        raise ValueError(
+            "this clone has no remote named origin, and Binder builds from a public one; "
             "set it with: git remote add origin https://…"
         )
-    notebooks = [f"notebooks/{path.name}" for path in sorted(ROOT.glob("notebooks/*.ipynb"))]
+    return remote, ref
+
+
+def links() -> dict:
+    """Where others find the tutorial: "repository", "binder", and "colab" by notebook.
+
+    Raises ValueError, which says what to do, if this is no clone of what others can reach.
+    """
+    remote, ref = origin()
+    host, path = address_of(remote)
+    names = [notebook.stem for notebook in sorted(ROOT.glob("notebooks/*.ipynb"))]
+    colab = colab_links(remote, ref, [f"notebooks/{name}.ipynb" for name in names])
+    return {
+        "repository": f"https://{host}/{path}",
+        "binder": binder_link(remote, ref),
+        "colab": dict(zip(names, colab, strict=False)),  # none for hosts that Colab does not open
+    }
+
+
+def main() -> None:
     try:
-        print(f"Binder: {binder_link(remote, ref)}")
-        links = colab_links(remote, ref, notebooks)
+        found = links()
     except ValueError as error:
         sys.exit(f"links: {error}")
-    for link in links or ["opens repositories on GitHub only"]:
+    print(f"Binder: {found['binder']}")
+    for link in found["colab"].values() or ["opens repositories on GitHub only"]:
         print(f"Colab:  {link}")
 
 
