@@ -264,6 +264,7 @@ def test_start_limits_tensorflow_to_the_cores_of_the_learner(limit, threads):
 
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
 STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+PUBLISHING = yaml.safe_load((ROOT / ".github/workflows/pages.yml").read_text())
 
 
 def test_ci_runs_on_every_supported_python_and_system():
@@ -274,10 +275,47 @@ def test_ci_runs_on_every_supported_python_and_system():
     assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
 
 
-def test_ci_uses_each_action_at_one_commit():
-    for step in STEPS:
-        if "uses" in step:
-            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"]), step["uses"]
+def test_workflows_use_each_action_at_one_commit_and_say_which_version_it_is():
+    commits = {}
+    for path in sorted((ROOT / ".github/workflows").glob("*.yml")):
+        for line in re.findall(r"uses: (.+)", path.read_text()):
+            action, commit = re.fullmatch(
+                r"([\w-]+/[\w-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+", line
+            ).groups()
+            assert commits.setdefault(action, commit) == commit, f"{path.name}: {action}"
+
+
+def test_pages_are_published_with_no_more_permissions_than_that_takes():
+    assert PUBLISHING["permissions"] == {"contents": "read"}
+    build, deploy = PUBLISHING["jobs"]["build"], PUBLISHING["jobs"]["deploy"]
+    assert "permissions" not in build
+    assert deploy["permissions"] == {"pages": "write", "id-token": "write"}
+    # What may publish runs nothing of the repository or of its packages.
+    (publish,) = deploy["steps"]
+    assert publish["uses"].startswith("actions/deploy-pages@")
+    assert deploy["environment"]["name"] == "github-pages"
+
+
+def test_pages_are_published_of_a_run_on_mnist_one_at_a_time():
+    build, deploy = PUBLISHING["jobs"]["build"], PUBLISHING["jobs"]["deploy"]
+    checkout, python, cache, run, check, upload = build["steps"]
+    assert {"checkout": checkout, "python": python, "cache": cache} == {
+        "checkout": STEPS[0],
+        "python": WORKFLOW["jobs"]["whole"]["steps"][1],
+        "cache": STEPS[2],
+    }
+    assert run["run"] == "make run"
+    assert check["run"].strip() == """grep '"dataset": "MNIST"' build/results.json"""
+    assert upload["with"]["path"] == "build/site"
+    assert deploy["needs"] == "build"
+    assert PUBLISHING["concurrency"] == {"group": "pages", "cancel-in-progress": False}
+
+
+def test_pages_are_published_where_the_owner_has_switched_them_on():
+    # YAML takes a bare `on` for true.
+    assert PUBLISHING[True] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
+    condition = "github.event_name == 'workflow_dispatch' || github.event.repository.has_pages"
+    assert PUBLISHING["jobs"]["build"]["if"] == condition
 
 
 def test_ci_does_all_that_the_local_script_does_and_tries_the_oldest_tensorflow():
