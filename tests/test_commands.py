@@ -325,6 +325,19 @@ class TestRunAgain:
         (series / "artifacts" / "net.keras").unlink()
         assert current() == ["03_third"]
 
+    def test_pages_are_rendered_again_when_they_would_say_something_else(self, series):
+        (series / "build" / "notebooks").mkdir(parents=True)
+        write_notebook(series / "build" / "notebooks" / "01_first.ipynb", "1")
+        entry, page = series / "build/current/01_first.json", series / "build/site/index.html"
+        run.write_json(entry, {"dataset": "MNIST", "machine": "a processor"})
+        run.render_site()
+        page.write_text("as it was")
+        run.render_site()
+        assert page.read_text() == "as it was"
+        run.write_json(entry, {"dataset": "MNIST", "machine": "another processor"})
+        run.render_site()
+        assert "<html" in page.read_text()
+
     def test_a_changed_notebook_runs_alone(self, series):
         before = run.digests()
         write_notebook(series / "01_first.ipynb", "1 + 1")

@@ -3,18 +3,26 @@
 import base64
 import os
 import re
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import unquote
+from urllib.parse import unquote, urldefrag, urljoin
+from urllib.request import urlopen
 
 import nbformat
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from build_site import build_site
+from build_site import build_site, minutes_to_read
 from conftest import NOTEBOOKS, ROOT, SOLUTIONS
+from covers import MOST_BYTES, cover
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 SUMMARY = 'Look at a "digit" & count.'
 ALT = 'A digit: "3" < 4 & more.'
@@ -60,6 +68,15 @@ Inline it is $x_i$.
 """
 
 
+# What a run tells of itself: each notebook's data and machine, and where others find it.
+ABOUT = {
+    "executed": {"01_first": {"dataset": "MNIST", "machine": "A <fast> processor, 2 cores"}},
+    "repository": "https://example.org/ada/mnist",
+    "binder": "https://binder.example.org/v2/ada",
+    "colab": {"01_first": "https://colab.example.org/01_first.ipynb"},
+}
+
+
 def png(width: int, height: int) -> str:
     buffer = BytesIO()
     Figure(figsize=(width / 100, height / 100), dpi=100).savefig(buffer, format="png")
@@ -69,6 +86,12 @@ def png(width: int, height: int) -> str:
 def shown(**data) -> nbformat.NotebookNode:
     data = {name.replace("_", "/", 1): value for name, value in data.items()}
     return new_output("display_data", data=data)
+
+
+def figure_cell(png: str, alt: str, **metadata) -> nbformat.NotebookNode:
+    output = shown(image_png=png)
+    output.metadata = {"image/png": {"alt": alt}}
+    return new_code_cell("draw()", outputs=[output], metadata=metadata)
 
 
 def folded(what: str, source: str, tags: list[str] | None = None) -> nbformat.NotebookNode:
@@ -107,6 +130,7 @@ def write_small_notebooks(folder: Path) -> None:
     texts = [new_markdown_cell(text) for text in (FIRST, TERMS, FORMULA)]
     first = new_notebook(cells=[*texts[:2], *cells, *folds, texts[2]])
     first.metadata["mnist_tutorial"] = {"time": "about 2 minutes"}
+    first.metadata["papermill"] = {"end_time": "2026-03-09T23:59:58.1+00:00"}
     plain = new_code_cell("draw()", execution_count=1, outputs=[shown(image_png=png(40, 20))])
     second = new_notebook(cells=[new_markdown_cell(SECOND), plain])
     solution = "# Solve it\n\nBack to the notebook: [E](../01_first.ipynb)\n\n## 1. Count them"
@@ -122,7 +146,7 @@ def write_small_notebooks(folder: Path) -> None:
 def small_site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     write_small_notebooks(folder / "notebooks")
-    build_site(folder / "notebooks", folder / "site")
+    build_site(folder / "notebooks", folder / "site", ABOUT)
     return folder / "site"
 
 
@@ -160,15 +184,104 @@ def test_notebook_that_failed_has_no_page(small_site):
     assert [name for name in pages(small_site) if "failed" in name] == []
 
 
-def test_contents_say_what_each_notebook_teaches_and_how_long_it_takes(small_site):
-    head, first, second = pages(small_site)["index.html"].split("<h2>")
-    assert "lessons show what they put out when they were last executed on this machine" in head
+def test_front_page_says_what_each_notebook_teaches_and_how_long_it_takes(small_site):
+    _, first, second = pages(small_site)["index.html"].split("<h3>")
     assert '<a href="01_first.html">1. Explore a little</a>' in first
     assert "Look at a &quot;digit&quot; &amp; count." in first
-    assert "Runs in about 2 minutes on two cores." in first
+    assert "About 5 minutes to read; runs in about 2 minutes on two cores" in first
     assert "<li>to look</li>" in first
     assert '<a href="solutions/01_first_solutions.html">Solve it</a>' in first
     assert "Go on" in second and "on two cores" not in second  # it does not give its time
+
+
+def test_time_to_read_is_counted_in_words_and_in_lines_of_code_that_are_not_folded():
+    text = new_markdown_cell("[word](https://example.org/a/long/address) " * 600)  # five minutes
+    code = new_code_cell("x = 1\n" * 100)  # ten
+    folded = new_code_cell("x = 1\n" * 500, metadata={"jupyter": {"source_hidden": True}})
+    assert minutes_to_read(new_notebook(cells=[text, code, folded])) == 15
+    assert minutes_to_read(new_notebook(cells=[text])) == 5
+
+
+@pytest.mark.slow
+def test_front_page_says_how_the_time_is_counted_and_has_a_picture_of_each_notebook(tutorial_site):
+    page = pages(tutorial_site)["index.html"]
+    assert "a minute for every 120 words of text, and for every 10 lines of code" in page
+    assert [len(item.select("img")) for item in elements(page, ".notebooks > li")] == [1] * 7
+
+
+def test_cover_is_the_figure_that_is_marked_and_else_the_first():
+    plain = figure_cell(png(40, 20), "plain")
+    marked = figure_cell(png(40, 20), ALT, mnist_tutorial={"cover": True})
+    (image,) = elements(cover(new_notebook(cells=[plain, marked])), "img")
+    assert image["alt"] == ALT
+    (image,) = elements(cover(new_notebook(cells=[new_markdown_cell("A"), plain])), "img")
+    assert image["alt"] == "plain"
+    assert cover(new_notebook(cells=[new_markdown_cell("A")])) == ""
+
+
+def test_cover_is_small_sharp_and_keeps_its_shape():
+    buffer = BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1600, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, "PNG")  # nothing is harder to make small
+    cell = figure_cell(base64.b64encode(buffer.getvalue()).decode(), ALT)
+    (image,) = elements(cover(new_notebook(cells=[cell])), "img")
+    picture = base64.b64decode(image["src"].removeprefix("data:image/webp;base64,"))
+    assert len(picture) <= MOST_BYTES
+    assert Image.open(BytesIO(picture)).size == (560, 350)
+    assert (image["width"], image["height"]) == ("280", "175")  # two pixels to each of the page
+
+
+def test_front_page_leads_to_binder_colab_and_the_repository_where_the_run_knows_them(small_site):
+    page = pages(small_site)["index.html"]
+    links = {link.text: link["href"] for link in elements(page, "a[href^='https:']")}
+    assert links == {
+        "the repository": ABOUT["repository"],
+        "Open on Binder": ABOUT["binder"],
+        "Open in Colab": ABOUT["colab"]["01_first"],
+    }
+    assert "%pip install git+https://example.org/ada/mnist" in page
+
+
+def test_front_page_gives_commands_where_the_run_knows_no_address(tmp_path):
+    write_small_notebooks(tmp_path)
+    build_site(tmp_path, tmp_path / "site")
+    page = pages(tmp_path / "site")["index.html"]
+    commands = [code.text for code in elements(page, "dd code")]
+    windows = "py tools\\tutorial.py lab"
+    assert commands == ["make lab", "python tools/tutorial.py lab", windows, "make links"]
+    assert elements(page, "a[href^='https:']") == []
+
+
+def test_page_says_when_with_which_data_and_on_which_machine_it_was_made(small_site):
+    site = pages(small_site)
+    told = "9 March 2026. Data: MNIST. Machine: A <fast> processor, 2 cores."
+    for name, start in [("01_first", "Executed on"), ("index", "The lessons show what they put")]:
+        (line, *_) = elements(site[f"{name}.html"], "footer p")
+        assert line.text.startswith(start) and told in line.text
+        assert line.time["datetime"] == "2026-03-09"
+
+
+def test_page_with_stored_outputs_says_so(small_site):
+    site = pages(small_site)
+    for name in ("02_second.html", "solutions/01_first_solutions.html"):
+        (line,) = elements(site[name], "footer p")
+        assert line.text.startswith("The outputs on this page are stored with the notebook")
+    assert "The solutions show outputs that are stored" in site["index.html"]
+
+
+def test_page_says_nothing_of_a_machine_that_is_not_known(tmp_path):
+    write_small_notebooks(tmp_path)
+    build_site(tmp_path, tmp_path / "site")
+    site = pages(tmp_path / "site")
+    assert all("Machine:" not in html and "Data:" not in html for html in site.values())
+    assert "Executed on" in site["01_first.html"]
+
+
+def test_same_notebooks_give_the_same_pages(small_site, tmp_path):
+    write_small_notebooks(tmp_path)
+    build_site(tmp_path, tmp_path / "site", ABOUT)
+    # Each notebook that is written gets new names for its cells, which pages do not show.
+    assert pages(tmp_path / "site") == pages(small_site)
 
 
 def test_pages_lead_to_the_one_before_and_the_one_after(small_site):
@@ -206,7 +319,7 @@ def test_a_claim_is_one_line_that_opens_to_its_code(small_site):
 
 def test_folded_plumbing_is_a_line_that_says_what_it_is(small_site):
     page = pages(small_site)["01_first.html"]
-    (plumbing,) = elements(page, "details:not(.claim, .answer)")
+    (plumbing,) = elements(page, "details:not(.claim, .answer, .contents)")
     assert plumbing.summary.text == "Code: Check the settings above"
     assert "check_parameters(digits=(1, 10))" in plumbing.pre.text
 
@@ -253,6 +366,20 @@ def test_glossary_of_the_tutorial_explains_many_words(tutorial_site):
     assert len(elements(pages(tutorial_site)["glossary.html"], "dt")) > 30
 
 
+def test_contents_of_a_page_are_its_headings_beside_the_text_and_folded_above_it(small_site):
+    page = pages(small_site)["01_first.html"]
+    expected = ["What you'll do", "What you'll learn", "What you'll need", "Write it as a formula"]
+    for place in ("nav.contents", "details.contents"):
+        assert [link.text for link in elements(page, f"{place} a")] == expected
+    assert not elements(page, "details.contents[open]")
+
+
+def test_pages_without_a_live_part_have_the_script_of_the_copy_buttons_alone(small_site):
+    for name, html in pages(small_site).items():
+        (script,) = elements(html, "script")
+        assert "clipboard" in script.text and not script.has_attr("src"), name
+
+
 def test_formulas_are_mathml_and_widgets_and_reports_are_shown_as_their_text(small_site):
     html = pages(small_site)["01_first.html"]
     assert html.count("<math") == 2 and "$" not in html and "lVert" not in html
@@ -274,6 +401,35 @@ def test_internal_links_lead_somewhere_and_no_id_is_used_twice(site):
             assert not fragment or fragment in ids[target], f"{name}: {link}"
             checked += 1
     assert checked > 10
+
+
+@pytest.fixture
+def served_site(small_site, tmp_path):
+    """The address of the site on a server, below a path of its own."""
+    shutil.copytree(small_site, tmp_path / "some" / "path")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/some/path/"
+        server.shutdown()
+
+
+def test_every_page_is_reached_by_links_from_the_front_page_below_any_path(served_site, small_site):
+    waiting, seen = [served_site + "index.html"], set()
+    while waiting:
+        address = waiting.pop()
+        if address not in seen:
+            seen.add(address)
+            html = urlopen(address).read().decode()  # one that is not there raises
+            found = [urldefrag(urljoin(address, a["href"])).url for a in elements(html, "a")]
+            waiting += [link for link in found if not link.startswith("https:")]
+    assert seen == {served_site + name for name in pages(small_site)}
+
+
+def test_front_page_weighs_little(site):
+    sizes = {name: (site / name).stat().st_size / 1000 for name in pages(site)}
+    print(*(f"{name}: {size:.0f} kB" for name, size in sizes.items()), sep="\n")
+    assert sizes["index.html"] <= 400
 
 
 def test_a_page_without_a_notebook_is_removed(tmp_path):
@@ -299,7 +455,6 @@ RULES = {
 LOOK = """() => {
   document.querySelectorAll('details').forEach((details) => { details.open = true; });
   return {
-    scripts: document.scripts.length,
     needed_width: document.documentElement.scrollWidth,
     background: getComputedStyle(document.body).backgroundColor,
     images: [...document.images].map((i) => [i.naturalWidth, i.clientWidth, i.clientHeight]),
@@ -371,9 +526,8 @@ def test_theme_follows_the_preference_of_the_reader(visit):
         assert brightness > 200 if visit.theme == "light" else brightness < 60, name
 
 
-def test_no_page_reports_an_error_asks_for_anything_or_has_a_script(visit):
+def test_no_page_reports_an_error_or_asks_for_anything(visit):
     assert unexpected(visit.problems) == []
-    assert [look["scripts"] for look in visit.looks.values()] == [0] * len(visit.looks)
 
 
 @pytest.mark.parametrize("visit", SMALL_VISITS, indirect=True)
@@ -382,6 +536,80 @@ def test_figures_are_as_wide_as_they_say_or_as_the_screen_and_keep_their_shape(v
     assert pixels == 1600  # sharp where a screen has two pixels for each of the page
     assert width == 800 if visit.width == 1280 else 250 < width < 360
     assert height == pytest.approx(width / 8, abs=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("visit", ["tutorial 1280 dark"], indirect=True)
+def test_every_figure_of_the_tutorial_has_two_pixels_for_each_of_the_page(visit):
+    for name, look in visit.looks.items():
+        for pixels, width, _ in look["images"]:
+            assert pixels >= 2 * width, name
+
+
+@pytest.fixture
+def open_page(small_site, chromium):
+    """Opens a page of the small site in a browser with the given options."""
+    contexts = []
+
+    def open_page(name: str, width: int = 1280, **options):
+        screen = {"width": width, "height": 500}
+        contexts.append(chromium.new_context(viewport=screen, offline=True, **options))
+        page = contexts[-1].new_page()
+        page.goto((small_site / name).as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_contents_stay_in_view_on_a_laptop(open_page):
+    page = open_page("01_first.html")
+    link = page.locator("nav.contents a").last
+    page.get_by_text("Executed on").scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 500
+    box = link.bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 500
+    assert not page.locator("details.contents").is_visible()
+
+
+def test_contents_are_folded_on_a_phone(open_page):
+    page = open_page("01_first.html", width=360)
+    link = page.locator("details.contents a").last
+    assert not link.is_visible() and not page.locator("nav.contents").is_visible()
+    page.locator("details.contents > summary").click()
+    link.click()
+    assert page.url.endswith("#write-it-as-a-formula")
+
+
+def test_the_keyboard_copies_code_and_the_page_says_so(open_page):
+    page = open_page("01_first.html", permissions=["clipboard-read", "clipboard-write"])
+    code = page.locator(".highlight pre").first
+    code.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("status").get_by_text("Copied", exact=True).wait_for(state="attached")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == code.inner_text().rstrip() and copied.startswith("for n in range(10):")
+
+
+def test_code_is_selected_where_the_page_may_not_copy(open_page):
+    page = open_page("01_first.html")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+    page.locator(".highlight").first.hover()
+    page.locator(".copy").first.click()
+    page.get_by_role("status").get_by_text("Selected, not copied").wait_for(state="attached")
+    selected = page.evaluate("String(getSelection())")
+    assert selected.startswith("for n in range(10):")
+
+
+def test_without_scripts_only_the_copy_buttons_are_missing(open_page):
+    page = open_page("01_first.html", java_script_enabled=False)
+    assert page.locator("button").count() == 0
+    page.get_by_text("Show the answer").click()
+    assert page.get_by_text("784", exact=True).is_visible()
+    page.locator("nav.contents a").last.click()
+    assert page.url.endswith("#write-it-as-a-formula")
 
 
 DAMAGE = """() => {

@@ -7,7 +7,7 @@ from itertools import pairwise, takewhile
 from urllib.parse import unquote, urlparse
 
 import pytest
-from build_site import first_comment, is_hidden, is_term, slug
+from build_site import first_comment, is_hidden, is_term, minutes_to_read, slug
 from conftest import NOTEBOOKS, ROOT, SOLUTIONS, code_cells, read, tags
 
 ALL = pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.stem)
@@ -267,6 +267,20 @@ class TestMetadata:
         time = read(path).metadata.mnist_tutorial["time"]
         needed = " ".join(sections(path)["What you'll need"].split())
         assert f"runs in {time} on two cores" in needed
+
+    @SERIES
+    def test_its_text_says_about_how_long_reading_takes(self, path):
+        needed = " ".join(sections(path)["What you'll need"].split())
+        told = re.search(r"[Rr]eading (?:it )?takes? about (an hour|\d+ minutes)", needed)[1]
+        minutes = 60 if told == "an hour" else int(told.split()[0])
+        assert abs(minutes - minutes_to_read(read(path))) <= 10
+
+    @SERIES
+    def test_one_figure_at_most_is_marked_to_stand_for_it(self, path):
+        cells = code_cells(read(path))
+        covers = [cell for cell in cells if "cover" in cell.metadata.get("mnist_tutorial", {})]
+        assert len(covers) <= 1
+        assert all("image/png" in str(cell.outputs) for cell in covers)
 
     @SERIES
     def test_it_tells_the_networks_that_it_keeps_and_uses(self, path):

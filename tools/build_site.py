@@ -5,10 +5,12 @@ NAME_solutions.ipynb for each NAME.ipynb that has exercises.
 """
 
 import re
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
+from covers import cover
 from latex2mathml.converter import convert as convert_math
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -16,6 +18,8 @@ from traitlets.config import Config
 
 TEMPLATE = Path(__file__).with_name("site_template")
 TITLE = "Two neural networks on MNIST"
+# How fast someone reads who wants to understand it.
+WORDS_A_MINUTE, LINES_A_MINUTE = 120, 10
 # What a page can show, best first. Widgets need a kernel; their text stands for them.
 SHOWN = ["image/png", "text/html", "text/markdown", "text/plain"]
 # The notebooks link to their neighbours for JupyterLab; a page has its own links for that.
@@ -118,8 +122,35 @@ def first_comment(cell: nbformat.NotebookNode) -> str:
     return found.group(1).rstrip(".") if found else ""
 
 
+def minutes_to_read(notebook: nbformat.NotebookNode) -> int:
+    """How long the text and the code that is not folded take, to the next five minutes."""
+    without_addresses = re.sub(r"\]\([^)]*\)", "]", markdown_of(notebook))
+    code = [c for c in notebook.cells if c.cell_type == "code" and not is_hidden(c, "source")]
+    lines = sum(len(cell.source.splitlines()) for cell in code)
+    minutes = len(without_addresses.split()) / WORDS_A_MINUTE + lines / LINES_A_MINUTE
+    return 5 * max(1, round(minutes / 5))
+
+
+def sections_of(html: str) -> list[dict]:
+    """The headings of a page below its title: level, id and text, as HTML."""
+    found = re.findall(r'<h([23]) id="([^"]+)">(.*?)<a [^>]*class="anchor"', html, re.DOTALL)
+    return [{"level": int(level), "id": name, "html": text} for level, name, text in found]
+
+
+def made(notebook: nbformat.NotebookNode, run: dict) -> dict:
+    """When a notebook was executed, and on which data and machine; empty if that is not known.
+
+    A notebook that was stored with its outputs, as the solutions are, does not tell its time.
+    """
+    end = notebook.metadata.get("papermill", {}).get("end_time")
+    if not end:
+        return {}
+    time = datetime.fromisoformat(end)
+    return {"datetime": end[:10], "date": f"{time.day} {time:%B %Y}"} | run
+
+
 def describe(notebook: nbformat.NotebookNode, name: str) -> dict:
-    """What the page of contents says of a notebook, in the notebook's own words."""
+    """What the front page says of a notebook, in the notebook's own words."""
     number = re.match(r"\d+", name).group()
     return {
         "href": f"{name}.html",
@@ -127,12 +158,14 @@ def describe(notebook: nbformat.NotebookNode, name: str) -> dict:
         "summary": html_under(notebook, "What you.ll do"),
         "goals": html_under(notebook, "What you.ll learn"),
         "time": notebook.metadata.get("mnist_tutorial", {}).get("time"),
+        "minutes": minutes_to_read(notebook),
+        "cover": cover(notebook),
     }
 
 
 def links_between(pages: list[dict], number: int) -> list[dict]:
-    """The contents, the page before and the page after one of the notebooks."""
-    links = [{"href": "index.html", "text": "All notebooks"}]
+    """The page before and the page after one of the notebooks."""
+    links = []
     if number > 0:
         links.append({**pages[number - 1], "text": pages[number - 1]["title"], "rel": "prev"})
     if number + 1 < len(pages):
@@ -153,12 +186,16 @@ def read_notebooks(folder: Path) -> dict[str, nbformat.NotebookNode]:
     return notebooks
 
 
-def build_site(source: Path, out: Path) -> None:
-    """Write a page for each notebook in `source` and for each solution, contents and glossary.
+def build_site(source: Path, out: Path, about: dict | None = None) -> None:
+    """Write a page for each notebook in `source` and for each solution, front page and glossary.
 
-    Pages of an earlier run that have no notebook any more are removed from `out`. Raises
-    FileNotFoundError if `source` holds no notebook.
+    `about` holds what the notebooks do not know: "executed", a dictionary with "dataset" and
+    "machine" for each notebook's name, and what `links.links` gives. Pages of an earlier run
+    that have no notebook any more are removed from `out`. Raises FileNotFoundError if `source`
+    holds no notebook.
     """
+    about = about or {}
+    executed = about.get("executed", {})
     notebooks = read_notebooks(source)
     solutions = read_notebooks(source / "solutions")
     if not notebooks:
@@ -181,33 +218,41 @@ def build_site(source: Path, out: Path) -> None:
         old_page.unlink()
 
     def write_page(href: str, template: str, **values) -> None:
-        html = exporter.environment.get_template(template).render(**values)
+        html = exporter.environment.get_template(template).render(site=TITLE, **values)
         (out / href).write_text(html, encoding="utf-8")
 
-    def write_notebook(href: str, notebook: nbformat.NotebookNode, title: str, links: list) -> None:
+    def write_notebook(href: str, notebook: nbformat.NotebookNode, title: str, **values) -> None:
         body, _ = exporter.from_notebook_node(notebook)
         title = f"{title} – {TITLE}"
-        write_page(href, "notebook_page.html.j2", title=title, links=links, body=body)
+        values |= {"body": body, "sections": sections_of(body)}
+        write_page(href, "notebook_page.html.j2", title=title, **values)
 
     pages = [describe(notebook, name) for name, notebook in notebooks.items()]
     for number, (name, notebook) in enumerate(notebooks.items()):
         page = pages[number]
-        write_notebook(page["href"], notebook, page["title"], links_between(pages, number))
+        page["colab"] = about.get("colab", {}).get(name)
+        page["made"] = made(notebook, executed.get(name, {}))
+        links = links_between(pages, number)
+        write_notebook(page["href"], notebook, page["title"], links=links, made=page["made"])
         solution = solutions.get(f"{name}_solutions")
         if solution:
             title = title_of(solution, f"{name}_solutions")
             page["solutions"] = {"href": f"solutions/{name}_solutions.html", "title": title}
-            links = [
-                {"href": "../index.html", "text": "All notebooks"},
-                {"href": f"../{page['href']}", "text": page["title"], "rel": "prev"},
-            ]
-            write_notebook(page["solutions"]["href"], solution, title, links)
-    write_page("index.html", "contents_page.html.j2", title=TITLE, links=[], notebooks=pages)
-    links = links_between(pages, -1)[:1]
+            back = {"href": f"../{page['href']}", "text": page["title"], "rel": "prev"}
+            write_notebook(
+                page["solutions"]["href"], solution, title, links=[back], top="../", made={}
+            )
+    made_last = max((page["made"] for page in pages), key=lambda made: made.get("datetime", ""))
     write_page(
-        "glossary.html",
-        "glossary_page.html.j2",
-        title=f"Glossary – {TITLE}",
-        links=links,
-        entries=glossary(notebooks),
+        "index.html",
+        "contents_page.html.j2",
+        title=TITLE,
+        notebooks=pages,
+        made=made_last,
+        about=about,
+        words=WORDS_A_MINUTE,
+        lines=LINES_A_MINUTE,
     )
+    terms = glossary(notebooks)
+    title = f"Glossary – {TITLE}"
+    write_page("glossary.html", "glossary_page.html.j2", title=title, entries=terms)

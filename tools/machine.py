@@ -1,5 +1,6 @@
 """What the measurements say of the machine that they were made on, and its memory."""
 
+import os
 import platform
 import re
 import sys
@@ -28,6 +29,14 @@ def processor() -> str:
 def has_avx512() -> bool | None:
     """Whether the processor has AVX-512, or None where that is not told."""
     return "avx512f" in _CPUINFO.read_text() if _CPUINFO.exists() else None
+
+
+def machine() -> str:
+    """The processor, how many cores there are to work on, and the system, in a few words."""
+    # A container or `taskset` may leave fewer cores than there are.
+    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    cores = len(allowed)
+    return f"{processor()}, {cores} core{'s' if cores != 1 else ''}, {platform.system()}"
 
 
 def peak_memory() -> int:

@@ -22,7 +22,9 @@ from pathlib import Path
 import nbformat
 import psutil
 from execute import ROOT, NotebookFailed, execute
+from links import links
 from lockfile import take_lock
+from machine import machine
 
 from mnist_helpers import load_mnist
 from mnist_helpers.data import MnistError
@@ -150,7 +152,7 @@ def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict
                     failure, waiting = failure or error, []
                     continue
                 report |= {"digest": wanted[name], "keeps": tells[name]["keeps"]}
-                measured[name] = report | {"dataset": dataset}
+                measured[name] = report | {"dataset": dataset, "machine": machine()}
                 write_json(BUILD / "current" / f"{name}.json", measured[name])
     if failure:
         raise failure
@@ -184,6 +186,19 @@ def write_results(measured: dict[str, dict]) -> dict:
     return results
 
 
+def about_this_run(notebooks: list[str]) -> dict:
+    """What the pages tell besides the notebooks: data and machine of each, where to find them."""
+    entries = {name: read_json(BUILD / "current" / f"{name}.json") for name in notebooks}
+    told = {
+        name: {key: entry[key] for key in ("dataset", "machine") if key in entry}
+        for name, entry in entries.items()
+    }
+    try:
+        return {"executed": told} | links()
+    except ValueError:  # a ZIP, or a clone that nobody else can reach
+        return {"executed": told}
+
+
 def render_site() -> None:
     """Render build/site/ anew, if anything that stands in it has changed."""
     solutions = BUILD / "notebooks" / "solutions"
@@ -192,15 +207,19 @@ def render_site() -> None:
     if (NOTEBOOKS / "solutions").is_dir():
         shutil.copytree(NOTEBOOKS / "solutions", solutions)
     tools = ROOT / "tools"
-    sources = [tools / "build_site.py", *sorted((tools / "site_template").iterdir())]
+    sources = [tools / "build_site.py", tools / "covers.py"]
+    sources += sorted((tools / "site_template").iterdir())
     sources += sorted((BUILD / "notebooks").glob("**/*.ipynb"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    about = about_this_run([path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))])
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    content.update(json.dumps(about).encode())
+    digest = content.hexdigest()
     rendered = BUILD / "current" / "site.json"
     if read_json(rendered).get("digest") == digest and (BUILD / "site" / "index.html").exists():
         return
     from build_site import build_site
 
-    build_site(BUILD / "notebooks", BUILD / "site")
+    build_site(BUILD / "notebooks", BUILD / "site", about)
     write_json(rendered, {"digest": digest})
 
 
