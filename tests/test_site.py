@@ -526,7 +526,7 @@ def test_theme_follows_the_preference_of_the_reader(visit):
         assert brightness > 200 if visit.theme == "light" else brightness < 60, name
 
 
-def test_no_page_reports_an_error_or_asks_for_anything(visit):
+def test_no_page_reports_an_error_or_asks_others_for_anything(visit):
     assert unexpected(visit.problems) == []
 
 
