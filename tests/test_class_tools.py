@@ -155,6 +155,18 @@ def test_colab_opens_notebooks_from_github_only(remote, expected):
     assert links.colab_links(remote, "a/b", [NOTEBOOK]) == addresses
 
 
+@pytest.mark.parametrize(("host", "on_colab"), [("github.com", True), ("gitlab.com", False)])
+def test_other_tools_are_told_the_repository_and_the_link_of_each_notebook(
+    monkeypatch, host, on_colab
+):
+    monkeypatch.setattr(links, "origin", lambda: (f"git@{host}:someone/tutorial.git", "main"))
+    told = links.links()
+    assert told["repository"] == f"https://{host}/someone/tutorial"
+    assert told["binder"].startswith("https://mybinder.org/v2/")
+    notebooks = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    assert list(told["colab"]) == (notebooks if on_colab else [])
+
+
 class TestLinksOfACheckout:
     """The script, in folders that git knows, or does not."""
 

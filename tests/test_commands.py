@@ -3,6 +3,8 @@
 import errno
 import hashlib
 import os
+import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -427,6 +429,12 @@ fcntl.flock = refuse
         report = execute._execute_here(tmp_path / "01_first.ipynb", out, {}, str(tmp_path))
         assert 300 < report["peak_rss_mb"] < 600
         assert machine.peak_memory() > 20e6
+
+
+def test_pages_are_told_the_processor_its_cores_and_the_system():
+    told = machine.this_machine()
+    assert told.startswith(machine.processor()) and told.endswith(platform.system())
+    assert re.search(r", \d+ cores?, ", told)
 
 
 @pytest.mark.slow

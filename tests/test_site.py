@@ -50,6 +50,10 @@ See [the formula](01_first.ipynb#Write-it-as-a-formula) and the
 [solution](solutions/01_first_solutions.ipynb#1.-Count-them).
 
 Again, **pixels** are what an image is made of.
+
+## Ask whether `3 < 4`
+
+### Ask & **answer.**
 """
 TERMS = """An image is made of **pixels**. The **brightness** of one is a number from 0 to 255,
 such as 3.5 is not. **Guess first:** how many are there?
@@ -372,6 +376,15 @@ def test_contents_of_a_page_are_its_headings_beside_the_text_and_folded_above_it
     for place in ("nav.contents", "details.contents"):
         assert [link.text for link in elements(page, f"{place} a")] == expected
     assert not elements(page, "details.contents[open]")
+
+
+def test_contents_of_a_page_show_headings_as_plain_text(small_site):
+    items = elements(pages(small_site)["02_second.html"], "nav.contents > ul > li")
+    assert [str(item.a.decode_contents()) for item in items] == [
+        "Ask whether 3 &lt; 4",
+        "Ask &amp; answer.",
+    ]
+    assert [item.get("class") for item in items] == [None, ["lower"]]
 
 
 def test_pages_without_a_live_part_have_the_script_of_the_copy_buttons_alone(small_site):

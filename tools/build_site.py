@@ -6,6 +6,7 @@ NAME_solutions.ipynb for each NAME.ipynb that has exercises.
 
 import re
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -123,7 +124,7 @@ def first_comment(cell: nbformat.NotebookNode) -> str:
 
 
 def minutes_to_read(notebook: nbformat.NotebookNode) -> int:
-    """How long the text and the code that is not folded take, to the next five minutes."""
+    """How long the text and the code that is not folded take, rounded to five minutes."""
     without_addresses = re.sub(r"\]\([^)]*\)", "]", markdown_of(notebook))
     code = [c for c in notebook.cells if c.cell_type == "code" and not is_hidden(c, "source")]
     lines = sum(len(cell.source.splitlines()) for cell in code)
@@ -132,9 +133,10 @@ def minutes_to_read(notebook: nbformat.NotebookNode) -> int:
 
 
 def sections_of(html: str) -> list[dict]:
-    """The headings of a page below its title: level, id and text, as HTML."""
+    """The headings of a page below its title: level, id and text, as HTML without elements."""
     found = re.findall(r'<h([23]) id="([^"]+)">(.*?)<a [^>]*class="anchor"', html, re.DOTALL)
-    return [{"level": int(level), "id": name, "html": text} for level, name, text in found]
+    plain = partial(re.sub, r"<[^>]+>", "")
+    return [{"level": int(level), "id": name, "text": plain(text)} for level, name, text in found]
 
 
 def made(notebook: nbformat.NotebookNode, run: dict) -> dict:

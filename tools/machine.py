@@ -31,7 +31,7 @@ def has_avx512() -> bool | None:
     return "avx512f" in _CPUINFO.read_text() if _CPUINFO.exists() else None
 
 
-def machine() -> str:
+def this_machine() -> str:
     """The processor, how many cores there are to work on, and the system, in a few words."""
     # A container or `taskset` may leave fewer cores than there are.
     allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)

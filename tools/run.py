@@ -24,7 +24,7 @@ import psutil
 from execute import ROOT, NotebookFailed, execute
 from links import links
 from lockfile import take_lock
-from machine import machine
+from machine import this_machine
 
 from mnist_helpers import load_mnist
 from mnist_helpers.data import MnistError
@@ -152,7 +152,7 @@ def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict
                     failure, waiting = failure or error, []
                     continue
                 report |= {"digest": wanted[name], "keeps": tells[name]["keeps"]}
-                measured[name] = report | {"dataset": dataset, "machine": machine()}
+                measured[name] = report | {"dataset": dataset, "machine": this_machine()}
                 write_json(BUILD / "current" / f"{name}.json", measured[name])
     if failure:
         raise failure
