@@ -595,6 +595,17 @@ def test_contents_are_folded_on_a_phone(open_page):
     assert page.url.endswith("#write-it-as-a-formula")
 
 
+def test_the_first_thing_the_keyboard_reaches_leads_past_the_navigation(open_page):
+    page = open_page("01_first.html")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the text")
+    assert skip.evaluate("link => link === document.activeElement") and skip.is_visible()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    inside = "document.querySelector('main').contains(document.activeElement)"
+    assert page.url.endswith("#content") and page.evaluate(inside)
+
+
 def test_the_keyboard_copies_code_and_the_page_says_so(open_page):
     page = open_page("01_first.html", permissions=["clipboard-read", "clipboard-write"])
     code = page.locator(".highlight pre").first
