@@ -388,9 +388,11 @@ def test_contents_of_a_page_show_headings_as_plain_text(small_site):
 
 
 def test_pages_without_a_live_part_have_the_script_of_the_copy_buttons_alone(small_site):
-    for name, html in pages(small_site).items():
+    plain = [html for html in pages(small_site).values() if not elements(html, ".live")]
+    assert len(plain) >= 3
+    for html in plain:
         (script,) = elements(html, "script")
-        assert "clipboard" in script.text and not script.has_attr("src"), name
+        assert "clipboard" in script.text and not script.has_attr("src")
 
 
 def test_formulas_are_mathml_and_widgets_and_reports_are_shown_as_their_text(small_site):
