@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import nbformat
 from covers import cover
 from latex2mathml.converter import convert as convert_math
+from live import add_live_parts, live_views
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
@@ -184,7 +185,11 @@ def read_notebooks(folder: Path) -> dict[str, nbformat.NotebookNode]:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = NEIGHBOURS.sub("", cell.source)
-        notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
+        notebook.cells = [
+            cell
+            for cell in notebook.cells
+            if cell.source.strip() and "not-on-page" not in cell.metadata.get("tags", [])
+        ]
     return notebooks
 
 
@@ -215,6 +220,7 @@ def build_site(source: Path, out: Path, about: dict | None = None) -> None:
         config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
     )
 
+    add_live_parts(exporter.environment, out)
     (out / "solutions").mkdir(parents=True, exist_ok=True)
     for old_page in [*out.glob("*.html"), *out.glob("solutions/*.html")]:
         old_page.unlink()
@@ -226,7 +232,7 @@ def build_site(source: Path, out: Path, about: dict | None = None) -> None:
     def write_notebook(href: str, notebook: nbformat.NotebookNode, title: str, **values) -> None:
         body, _ = exporter.from_notebook_node(notebook)
         title = f"{title} – {TITLE}"
-        values |= {"body": body, "sections": sections_of(body)}
+        values |= {"body": body, "sections": sections_of(body), "live": live_views(notebook)}
         write_page(href, "notebook_page.html.j2", title=title, **values)
 
     pages = [describe(notebook, name) for name, notebook in notebooks.items()]
@@ -250,6 +256,7 @@ def build_site(source: Path, out: Path, about: dict | None = None) -> None:
         "contents_page.html.j2",
         title=TITLE,
         notebooks=pages,
+        live=["pad"],
         made=made_last,
         about=about,
         words=WORDS_A_MINUTE,

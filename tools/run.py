@@ -210,6 +210,10 @@ def render_site() -> None:
     sources = [tools / "build_site.py", tools / "covers.py"]
     sources += sorted((tools / "site_template").iterdir())
     sources += sorted((BUILD / "notebooks").glob("**/*.ipynb"))
+    # The live parts. A view that JupyterLab shows too is among the helpers: where it changes, the
+    # notebooks are executed again.
+    sources += [tools / "live.py", tools / "export_networks.py"]
+    sources += sorted(artifacts_folder().glob("*.keras"))
     about = about_this_run([path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))])
     content = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     content.update(json.dumps(about).encode())
@@ -218,7 +222,12 @@ def render_site() -> None:
     if read_json(rendered).get("digest") == digest and (BUILD / "site" / "index.html").exists():
         return
     from build_site import build_site
+    from export_networks import export_networks
 
+    try:
+        export_networks(artifacts_folder(), BUILD / "site")
+    except ValueError as error:
+        sys.exit(f"run: no reading view: {error}")
     build_site(BUILD / "notebooks", BUILD / "site", about)
     write_json(rendered, {"digest": digest})
 
@@ -253,8 +262,8 @@ def main() -> None:
             sys.exit(f"run: {error}")
         except KeyboardInterrupt:
             sys.exit("\nrun: interrupted; `make run` goes on with what is missing")
-        render_site()
         print_table(results)
+        render_site()
         print(f"\nReading view: build/site/index.html ({time.perf_counter() - started:.0f} s)")
 
 

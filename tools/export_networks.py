@@ -1,0 +1,112 @@
+"""Write the trained networks for the pages: one classic script with layers and weights.
+
+The script sets `window.mnistTutorialNetworks`, by name {"layers": […], "weights": base64 of
+float32 numbers}; site_template/network.js computes with them.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+from live import NETWORKS
+
+from mnist_helpers.files import write_atomically
+from mnist_helpers.keras_setup import keras
+
+NAMES = ("dense", "cnn", "compact")
+# These do nothing once the training is over.
+TRAINING_ONLY = {"InputLayer", "Dropout", "GaussianNoise", "RandomTranslation", "RandomRotation"}
+# What network.js takes for granted of a layer's settings.
+GRANTED = {
+    "Rescaling": {},
+    "Reshape": {},
+    "Flatten": {"data_format": "channels_last"},
+    "Conv2D": {"data_format": "channels_last", "dilation_rate": (1, 1), "groups": 1},
+    "BatchNormalization": {"axis": -1, "center": True, "scale": True},
+    "MaxPooling2D": {"data_format": "channels_last", "padding": "valid"},
+    "Dense": {},
+    "ReLU": {"max_value": None, "negative_slope": 0, "threshold": 0},
+    "Softmax": {},
+}
+ACTIVATIONS = {"linear": [], "relu": ["ReLU"], "softmax": ["Softmax"]}
+
+
+def export_networks(folder: Path, out: Path) -> list[str]:
+    """Write `out`/networks.js with the networks kept in `folder`; return the names of those.
+
+    A network that was not kept is left out, and one whose file cannot be read, which is said.
+    Raises ValueError, naming the layer, for a layer that the pages cannot compute.
+    """
+    networks = {}
+    for name in NAMES:
+        path = folder / f"{name}.keras"
+        if not path.exists():
+            continue
+        try:
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # whatever is wrong with the file
+            print(f"The pages do without the {name} network: {path} cannot be read ({error})")
+            continue
+        networks[name] = as_json(model)
+    text = f"window.mnistTutorialNetworks = {json.dumps(networks, separators=(',', ':'))};\n"
+    write_atomically(out / NETWORKS, lambda part: part.write_text(text, encoding="utf-8"))
+    return list(networks)
+
+
+def as_json(model: keras.Model) -> dict:
+    """The layers of a network and all their weights. Raises ValueError as `export_networks`."""
+    if not isinstance(model, keras.Sequential):
+        raise ValueError(f"the pages compute Sequential networks, and {model.name} is none")
+    layers, weights = [], []
+    for layer in model.layers:
+        if type(layer).__name__ in TRAINING_ONLY:
+            continue
+        settings, learned = described(layer)
+        arrays = {name: np.asarray(array, "<f4") for name, array in learned.items()}
+        layers.append(settings | {"weights": {name: a.shape for name, a in arrays.items()}})
+        weights += [array.tobytes() for array in arrays.values()]
+        for activation in activations(layer):
+            layers.append({"type": activation, "weights": {}})
+    return {"layers": layers, "weights": base64.b64encode(b"".join(weights)).decode()}
+
+
+def described(layer: keras.Layer) -> tuple[dict, dict[str, np.ndarray]]:
+    """What network.js has to know of a layer: its settings, and its weights by name."""
+    kind, config = type(layer).__name__, layer.get_config()
+    if kind not in GRANTED:
+        raise unknown(layer, f"a layer of the kind {kind}")
+    for name, value in GRANTED[kind].items():
+        if config[name] != value:
+            raise unknown(layer, f"{kind} with {name} = {config[name]}")
+    settings, weights = {"type": kind}, {}
+    if kind == "Rescaling":
+        settings |= {"scale": float(layer.scale), "offset": float(layer.offset)}
+    elif kind == "Reshape":
+        settings["shape"] = layer.output.shape[1:]
+    elif kind == "MaxPooling2D":
+        settings |= {"size": layer.pool_size, "strides": layer.strides}
+    elif kind == "BatchNormalization":
+        # Folded to a factor and a shift, in float64. Not into the kernel before: pooling may lie
+        # between, which a negative factor does not let pass.
+        learned = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+        gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in learned)
+        scale = gamma / np.sqrt(variance + layer.epsilon)
+        weights = {"scale": scale, "offset": beta - mean * scale}
+    elif kind in ("Conv2D", "Dense"):
+        weights = {"kernel": layer.kernel} | ({"bias": layer.bias} if layer.use_bias else {})
+        if kind == "Conv2D":
+            settings |= {"strides": layer.strides, "padding": layer.padding}
+    return settings, weights
+
+
+def activations(layer: keras.Layer) -> list[str]:
+    """The activation that a layer has within it, as a layer of its own."""
+    name = layer.get_config().get("activation", "linear")
+    if name not in ACTIVATIONS:
+        raise unknown(layer, f"the activation {name}")
+    return ACTIVATIONS[name]
+
+
+def unknown(layer: keras.Layer, what: str) -> ValueError:
+    return ValueError(f"the pages cannot compute the layer {layer.name}: {what} (network.js)")
