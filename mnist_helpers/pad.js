@@ -300,13 +300,12 @@ function pictureView({ name, width, height, scale, pixels }) {
   return figure;
 }
 
-// `bytes` holds the ink of each pixel, row by row; it is drawn dark on white, as on paper.
+// `bytes` holds the ink of each pixel, row by row; it is drawn as so much black on white paper.
 function paint(canvas, bytes) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   for (let i = 0; i < bytes.length; i++) {
-    const grey = 255 - bytes.charCodeAt(i);
-    image.data.set([grey, grey, grey, 255], 4 * i);
+    image.data[4 * i + 3] = bytes.charCodeAt(i); // how opaque; red, green and blue stay 0
   }
   context.putImageData(image, 0, 0);
 }

@@ -63,7 +63,7 @@ def as_json(model: keras.Model) -> dict:
         if type(layer).__name__ in TRAINING_ONLY:
             continue
         settings, learned = described(layer)
-        arrays = {name: np.asarray(array, "<f4") for name, array in learned.items()}
+        arrays = {name: as_array(part, "<f4") for name, part in learned.items()}
         layers.append(settings | {"weights": {name: a.shape for name, a in arrays.items()}})
         weights += [array.tobytes() for array in arrays.values()]
         for activation in activations(layer):
@@ -90,14 +90,19 @@ def described(layer: keras.Layer) -> tuple[dict, dict[str, np.ndarray]]:
         # Folded to a factor and a shift, in float64. Not into the kernel before: pooling may lie
         # between, which a negative factor does not let pass.
         learned = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
-        gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in learned)
+        gamma, beta, mean, variance = (as_array(part, np.float64) for part in learned)
         scale = gamma / np.sqrt(variance + layer.epsilon)
         weights = {"scale": scale, "offset": beta - mean * scale}
     elif kind in ("Conv2D", "Dense"):
-        weights = {"kernel": layer.kernel} | ({"bias": layer.bias} if layer.use_bias else {})
+        bias = layer.bias if layer.use_bias else keras.ops.zeros(layer.kernel.shape[-1])
+        weights = {"kernel": layer.kernel, "bias": bias}
         if kind == "Conv2D":
             settings |= {"strides": layer.strides, "padding": layer.padding}
     return settings, weights
+
+
+def as_array(weights, dtype) -> np.ndarray:
+    return keras.ops.convert_to_numpy(weights).astype(dtype)
 
 
 def activations(layer: keras.Layer) -> list[str]:

@@ -73,20 +73,25 @@ function answerTo(strokes, centered) {
 // as the page.
 function keptDigits() {
   let digits = [];
+  let lasting = true;
   const all = () => {
     try {
-      digits = JSON.parse(localStorage.getItem(KEY) ?? "[]"); // another page may have added some
-    } catch {} // what was saved since the page was opened is still there
+      // Another page may have added some.
+      if (lasting) digits = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+    } catch {
+      lasting = false;
+    }
     return digits;
   };
   const keep = (changed) => {
     digits = changed;
     try {
       localStorage.setItem(KEY, JSON.stringify(changed));
-      return true;
+      lasting = true;
     } catch {
-      return false;
+      lasting = false;
     }
+    return lasting;
   };
   return { all, keep, canLast: () => keep(all()) };
 }
