@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
+import run
 from build_site import build_site
 from conftest import ROOT
 from export_networks import NAMES, as_json, export_networks
@@ -520,3 +521,23 @@ def test_where_nothing_can_be_kept_the_pad_says_so_and_works(front, tmp_path, st
     assert front.message() == "Saved as a 3: 1 until this page is closed"
     assert taken_along(front, tmp_path / "my_digits.npz")["labels"].tolist() == [3]
     assert front.complaints == []
+
+
+# --- make run -------------------------------------------------------------------------------
+
+
+def test_site_is_rendered_anew_when_a_network_has_changed(untrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "BUILD", tmp_path)
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "none")
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "kept"))
+    write_notebooks(tmp_path / "notebooks")
+    (tmp_path / "kept").mkdir()
+    front_page, networks = tmp_path / "site" / "index.html", tmp_path / "site" / "networks.js"
+    run.render_site()
+    assert networks.stat().st_size < 100
+    front_page.write_text("as it was")
+    run.render_site()
+    assert front_page.read_text() == "as it was"  # nothing has changed
+    untrained.networks["dense"].save(tmp_path / "kept" / "dense.keras")
+    run.render_site()
+    assert front_page.read_text() != "as it was" and networks.stat().st_size > 100_000
