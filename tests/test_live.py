@@ -499,6 +499,7 @@ def test_saved_digits_can_be_forgotten(front):
     front.press("Forget them")
     take = front.page.get_by_text("Take your digits along")
     assert front.message() == "Forgotten" and take.is_hidden()
+    assert front.surface.evaluate("node => node === document.activeElement")
     front.page.reload()
     assert take.is_hidden()
 
@@ -524,6 +525,16 @@ def test_where_nothing_can_be_kept_the_pad_says_so_and_works(front, tmp_path, st
 
 
 # --- make run -------------------------------------------------------------------------------
+
+
+def test_a_layer_that_the_pages_do_not_know_ends_the_run_with_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "BUILD", tmp_path)
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "none")
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path))
+    bent = layers.Dense(10, activation="tanh", name="bent")
+    keras.Sequential([keras.Input((28, 28)), layers.Flatten(), bent]).save(tmp_path / "cnn.keras")
+    with pytest.raises(SystemExit, match="cannot compute the layer bent: the activation tanh"):
+        run.render_site()
 
 
 def test_site_is_rendered_anew_when_a_network_has_changed(untrained, tmp_path, monkeypatch):

@@ -5,18 +5,15 @@
 takes the site that `make run` has rendered, and slows Chromium down four times, about to a phone.
 """
 
+import shutil
 import statistics
-import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 from mnist_helpers.drawings import EXAMPLE_DRAWINGS
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-from browser import CHROMIUM_ARGS, find_chromium  # noqa: E402
-
+SITE = Path(__file__).resolve().parent.parent / "build" / "site"
 SLOWER = 4
 # Milliseconds from the end of each stroke until its bars stand in the page, and until the frame
 # with them has been drawn.
@@ -52,9 +49,10 @@ def draw(page: Page, strokes: list) -> list[list[float]]:
 
 def main() -> None:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGS)
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
-        page.goto((ROOT / "build" / "site" / "index.html").as_uri())
+        page.goto((SITE / "index.html").as_uri())
         session = page.context.new_cdp_session(page)
         session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
         page.evaluate(WATCH)

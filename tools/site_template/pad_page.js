@@ -109,6 +109,8 @@ function keptRow(model, digits) {
     if (!confirm("Forget all digits that were saved on this page?")) return;
     digits.keep([]);
     model.set("message", "Forgotten");
+    // The button that had the focus is gone now.
+    node.closest(".mnist-pad").querySelector(".mnist-pad-surface").focus();
   });
   const row = element("div", "mnist-pad-row");
   row.append(take, forget);
