@@ -123,6 +123,15 @@ def test_pen_is_as_wide_as_mnist_s():
     assert 20 <= (crop_to_ink(ink) > 0).sum(axis=1).max() <= 30  # of the 200 of the box
 
 
+def test_pen_is_round_and_as_wide_along_a_slant():
+    radius = 12.5  # of the 200 pixels of the box
+    dot, slant = (draw_strokes([line]) for line in ([(0.5, 0.5)], [(0.1, 0.1), (0.9, 0.9)]))
+    blot = np.pi * radius**2
+    assert np.count_nonzero(dot) == pytest.approx(blot, rel=0.01)
+    length = np.hypot(175, 175)
+    assert np.count_nonzero(slant) == pytest.approx(2 * radius * length + blot, rel=0.01)
+
+
 def test_dot_becomes_a_blot_and_a_stroke_without_points_nothing():
     assert_in_mnist_form(prepare_strokes([[(0.5, 0.5)]]))
     assert np.array_equal(prepare_strokes([[], [(0.5, 0.5)]]), prepare_strokes([[(0.5, 0.5)]]))
