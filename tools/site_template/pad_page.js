@@ -17,7 +17,7 @@ export function mountPad(view, el) {
   view.render({ model, el });
   el.querySelector(".mnist-pad-left").append(keptRow(model, digits));
   // This first answer also has the browser compile the functions: better now than after a stroke.
-  const there = Object.keys(answer(new Array(784).fill(0)));
+  const there = Object.keys(answer(new Array(784).fill(255)));
   const missing = Object.keys(NAMES).filter((name) => !there.includes(name));
   if (missing.length > 0) {
     const names = missing.map((name) => NAMES[name]).join(", ");
