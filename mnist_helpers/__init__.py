@@ -41,6 +41,7 @@ _MODULES = {
     "muon": ["Muon"],
     "offline_digits": ["originals_for_test"],
     "pad": ["DrawingPad", "collection_path", "load_collection", "show_picture_of_pad"],
+    "patch": ["PatchView"],
     "pictures": ["picture_steps", "prepare_picture", "read_picture"],
     "picture_upload": ["PictureUpload"],
     "plots": [

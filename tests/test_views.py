@@ -1,0 +1,314 @@
+"""The live view of notebook 03 in Chromium: a frame held over a digit."""
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from test_site import RULES, violations
+
+from mnist_helpers.patch import PATCH_TEXT, PatchView
+from mnist_helpers.views import VIEW_TYPE, digits_as_json
+
+pytestmark = pytest.mark.slow
+
+TEMPLATE = ROOT / "tools" / "site_template"
+LABELS = [5, 0, 4, 1, 9]
+IMAGES = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
+KERNELS = {
+    "vertical edge": np.array([[1, 0, -1]] * 3),
+    "horizontal edge": np.array([[1, 0, -1]] * 3).T,
+    "blur": np.full((3, 3), 1 / 9),
+    "learned": np.random.default_rng(2).normal(0, 0.3, (3, 3)),
+}
+PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A view</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>%s</style></head>
+<body><main><h1>A view</h1><div class="output" id="view"></div>
+<p style="height: 3000px">More text.</p></main></body></html>"""
+SHOW = """async ([source, values]) => {
+  const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
+  const model = {get: (name) => values[name], on() {}, off() {}};
+  module.default.render({model, el: document.getElementById('view')});
+}"""
+
+
+@pytest.fixture(scope="module")
+def context(chromium):
+    context = chromium.new_context(
+        viewport={"width": 900, "height": 800}, has_touch=True, offline=True
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context):
+    """An empty page; what it reports is an error."""
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    page.close()
+    assert problems == []
+
+
+def show(page, module: Path, values: dict) -> None:
+    """Show a view on a page that looks as those of the site do."""
+    styles = (TEMPLATE / "site.css").read_text() + module.with_suffix(".css").read_text()
+    page.set_content(PAGE % styles)
+    page.evaluate(SHOW, [module.read_text(), values])
+
+
+def point(surface, row: float, column: float) -> tuple[float, float]:
+    """The middle of a pixel of a digit, on the screen."""
+    box = surface.bounding_box()
+    pixel = box["width"] / 28
+    return box["x"] + (column + 0.5) * pixel, box["y"] + (row + 0.5) * pixel
+
+
+def drag_by_finger(page, points: list[tuple[float, float]]) -> None:
+    session = page.context.new_cdp_session(page)
+    kinds = ["touchStart"] + ["touchMove"] * (len(points) - 1)
+    for kind, (x, y) in zip(kinds, points, strict=True):
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    session.detach()
+
+
+def number(text: str) -> float:
+    return float(text.replace("\u2212", "-"))
+
+
+# What a screen reader is given while `keys` are pressed without a pause, and after.
+SAID = """async ([view, keys]) => {
+  const status = document.querySelector(`.mnist-${view}-status`);
+  const surface = document.querySelector(`.mnist-${view}-surface`);
+  const said = [];
+  const told = new Promise((resolve) => {
+    new MutationObserver(() => { said.push(status.textContent); resolve(); })
+      .observe(status, {childList: true});
+  });
+  for (const key of keys) surface.dispatchEvent(new KeyboardEvent('keydown', {key}));
+  await told;
+  return said;
+}"""
+
+
+def problems_of_access(page) -> list[str]:
+    """What axe finds in the two themes, and whether a small screen has to scroll sideways."""
+    found = []
+    for theme, rules in RULES.items():
+        page.emulate_media(color_scheme=theme)
+        found += violations(page, rules)
+    page.set_viewport_size({"width": 360, "height": 740})
+    if page.evaluate("document.documentElement.scrollWidth") > 360:
+        found.append("scrolls sideways")
+    return found
+
+
+# --- A frame over a digit -------------------------------------------------------------------
+
+
+class Patch:
+    """The view on a page, used as a person does: by looking, mouse and keys."""
+
+    def __init__(self, page):
+        self.page = page
+        view = PatchView(IMAGES, LABELS, KERNELS, row=10, column=12)
+        names = ("digits", "kernels", "row", "column")
+        show(page, ROOT / "mnist_helpers" / "patch.js", {n: getattr(view, n) for n in names})
+        self.surface = page.locator(".mnist-patch-surface")
+        self.fields = page.locator(".mnist-patch td input")
+
+    def table(self, name: str) -> np.ndarray:
+        table = self.page.locator("table", has=self.page.locator("caption", has_text=name))
+        return np.reshape([number(text) for text in table.locator("td").all_inner_texts()], (3, 3))
+
+    def sum(self) -> float:
+        return number(self.page.locator(".mnist-patch-sum").inner_text())
+
+    def place(self) -> tuple[int, int]:
+        row, column = re.findall(r"\d+", self.page.locator("figcaption").first.inner_text())
+        return int(row), int(column)
+
+    def press(self, button: str) -> None:
+        self.page.get_by_role("button", name=button).click()
+
+    def choose(self, kernel: str) -> None:
+        self.page.get_by_label("kernel:").select_option(label=kernel)
+
+    def type(self, kernel: np.ndarray) -> None:
+        for field, weight in zip(self.fields.all(), kernel.flat, strict=True):
+            field.fill(str(weight))
+
+    def map(self) -> np.ndarray:
+        """The colours of the feature map, (26, 26, 4); where there is none, all are 0."""
+        pixels = self.page.evaluate(
+            "() => [...document.querySelector('.mnist-patch-map canvas')"
+            ".getContext('2d').getImageData(0, 0, 26, 26).data]"
+        )
+        return np.reshape(pixels, (26, 26, 4))
+
+
+@pytest.fixture
+def patch(page) -> Patch:
+    return Patch(page)
+
+
+def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    patches = np.lib.stride_tricks.sliding_window_view(image / 255, (3, 3))
+    return np.tensordot(patches, kernel, axes=2)
+
+
+def colours(feature_map: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """White at zero, full blue or red at the largest value that the kernel can give."""
+    reach = max(kernel[kernel > 0].sum(), -kernel[kernel < 0].sum())
+    ends = np.where(feature_map[..., np.newaxis] < 0, [33, 102, 172], [178, 24, 43])
+    return 247 + np.abs(feature_map / reach)[..., np.newaxis] * (ends - 247)
+
+
+def test_patch_starts_at_its_place_with_the_first_digit_and_kernel(patch):
+    pixels = IMAGES[0, 9:12, 11:14] / 255
+    kernel = KERNELS["vertical edge"]
+    assert patch.place() == (10, 12)
+    np.testing.assert_allclose(patch.table("patch"), pixels, atol=0.006)
+    np.testing.assert_allclose(patch.table("products"), pixels * kernel, atol=0.006)
+    assert patch.sum() == pytest.approx((pixels * kernel).sum(), abs=0.006)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_map_is_the_convolution_with_the_chosen_kernel(patch, name):
+    patch.choose(name)
+    patch.press("Fill it all")
+    kernel = KERNELS[name].round(2)
+    expected = colours(convolve(IMAGES[0], kernel), kernel)
+    np.testing.assert_allclose(patch.map()[..., :3], expected, atol=1)
+    assert patch.sum() == pytest.approx(convolve(IMAGES[0], kernel)[9, 11], abs=0.006)
+
+
+def test_map_is_the_convolution_with_a_kernel_typed_in(patch):
+    kernel = np.array([[0.5, -2, 0], [1.25, 0, -1], [3, 0, -0.75]])
+    patch.press("Fill it all")
+    patch.type(kernel)
+    expected = colours(convolve(IMAGES[0], kernel), kernel)
+    np.testing.assert_allclose(patch.map()[..., :3], expected, atol=1)
+    assert patch.page.get_by_label("kernel:").input_value() == ""  # "your own"
+
+
+@pytest.mark.parametrize(("typed", "weight"), [("", 0), ("1e9", 99)])
+def test_no_number_counts_as_zero_and_a_huge_one_as_99(patch, typed, weight):
+    patch.type(np.zeros((3, 3)))
+    patch.fields.nth(4).fill(typed)
+    patch.fields.nth(4).blur()
+    assert patch.fields.nth(4).input_value() == str(weight)
+    assert patch.sum() == pytest.approx(weight * (IMAGES[0, 10, 12] / 255), abs=0.006)
+
+
+def test_another_digit_is_computed_on_and_starts_an_empty_map(patch):
+    patch.press("Fill it all")
+    patch.press("Digit 3 of 5: a 4")
+    np.testing.assert_allclose(patch.table("patch"), IMAGES[2, 9:12, 11:14] / 255, atol=0.006)
+    assert np.argwhere(patch.map()[..., 3]).tolist() == [[9, 11]]
+
+
+def test_map_has_values_where_the_frame_has_been_alone_and_clear_removes_them(patch):
+    patch.surface.press("ArrowRight")
+    patch.surface.press("ArrowDown")
+    assert np.argwhere(patch.map()[..., 3]).tolist() == [[9, 11], [9, 12], [10, 12]]
+    patch.press("Clear")
+    assert np.argwhere(patch.map()[..., 3]).tolist() == [[10, 12]]
+
+
+def test_frame_follows_a_mouse_that_is_not_pressed(patch):
+    patch.page.mouse.move(*point(patch.surface, 20, 7))
+    assert patch.place() == (20, 7)
+    expected = (IMAGES[0, 19:22, 6:9] / 255 * KERNELS["vertical edge"]).sum()
+    assert patch.sum() == pytest.approx(expected, abs=0.006)
+
+
+def test_frame_is_drawn_around_its_patch(patch):
+    patch.page.mouse.move(*point(patch.surface, 20, 7))
+    frame = patch.surface.locator(".mnist-patch-frame").bounding_box()
+    left, top = point(patch.surface, 18.5, 5.5)
+    found = [frame[side] for side in ("x", "y", "width", "height")]
+    assert found == pytest.approx([left, top, 30, 30], abs=0.6)
+
+
+def test_frame_stays_inside_the_image(patch):
+    patch.page.mouse.move(*point(patch.surface, 0, 27))
+    assert patch.place() == (1, 26)
+    patch.surface.press("ArrowUp")
+    patch.surface.press("ArrowRight")
+    assert patch.place() == (1, 26)
+
+
+def test_frame_follows_a_finger_and_the_page_does_not_scroll(patch):
+    way = [point(patch.surface, row, 8) for row in (24, 20, 16, 12, 8, 4)]
+    drag_by_finger(patch.page, way)
+    assert patch.place() == (4, 8)
+    assert patch.page.evaluate("window.scrollY") == 0
+
+
+def test_frame_follows_a_pen(patch):
+    session = patch.page.context.new_cdp_session(patch.page)
+    x, y = point(patch.surface, 6, 21)
+    pen = {"pointerType": "pen", "button": "left", "clickCount": 1, "x": x, "y": y}
+    session.send("Input.dispatchMouseEvent", {"type": "mousePressed", **pen})
+    session.send("Input.dispatchMouseEvent", {"type": "mouseMoved", **pen, "x": x + 10})
+    assert patch.place() == (6, 22)
+
+
+def test_arrow_keys_move_the_frame_after_tab_has_led_there(patch):
+    patch.page.get_by_role("button", name="Digit 5 of 5").focus()
+    for key in ("Tab", "ArrowLeft", "ArrowUp", "ArrowUp"):
+        patch.page.keyboard.press(key)
+    assert patch.place() == (8, 11)
+
+
+def test_place_and_sum_are_said_once_the_frame_rests(patch):
+    said = patch.page.evaluate(SAID, ["patch", ["ArrowRight"] * 8])
+    total = f"{patch.sum():.2f}".replace("-", "\u2212")
+    assert said == [f"Row 10, column 20: sum {total}"]
+
+
+def test_patch_view_is_accessible_and_fits_on_a_phone(patch):
+    patch.press("Fill it all")
+    assert problems_of_access(patch.page) == []
+
+
+def test_kernels_are_rounded_so_that_what_is_shown_is_what_is_computed():
+    view = PatchView(IMAGES, LABELS, {"blur": np.full((3, 3), 1 / 9)})
+    assert view.kernels == [{"name": "blur", "weights": [[0.11] * 3] * 3}]
+
+
+def test_output_of_a_patch_view_has_a_described_picture_and_the_values_for_a_page(shown):
+    from IPython.display import display
+
+    (output,) = shown(display, PatchView(IMAGES, LABELS, KERNELS, row=3, column=4))
+    assert output.data["text/plain"] == output.metadata["image/png"]["alt"] == PATCH_TEXT
+    assert base64.b64decode(output.data["image/png"]).startswith(b"\x89PNG")
+    values = output.data[VIEW_TYPE]
+    assert (values["view"], values["row"], values["column"]) == ("patch", 3, 4)
+    assert values["digits"] == digits_as_json(IMAGES, LABELS)
+    assert [kernel["name"] for kernel in values["kernels"]] == list(KERNELS)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "kernels", "message"),
+    [
+        (IMAGES, LABELS, {}, "expected one kernel or more"),
+        (IMAGES, LABELS, {"large": np.ones((5, 5))}, r"each of shape \(3, 3\)"),
+        (IMAGES / 255, LABELS, KERNELS, r"images are float64 \(5, 28, 28\), expected uint8"),
+        (IMAGES[0], LABELS, KERNELS, r"images are uint8 \(28, 28\)"),
+        (IMAGES, LABELS[:3], KERNELS, "argument 2 is shorter"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(images, labels, kernels, message):
+    with pytest.raises(ValueError, match=message):
+        PatchView(images, labels, kernels)
+
+
+def test_picture_of_the_view_is_small():
+    assert (ROOT / "mnist_helpers" / "patch.png").stat().st_size < 60_000
