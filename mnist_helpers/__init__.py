@@ -63,6 +63,7 @@ _MODULES = {
     "records": ["load_records"],
     "results": ["accuracy_interval", "report_result"],
     "setup_check": ["check_parameters", "checked", "preflight"],
+    "views": ["shift_view"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -24,6 +24,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .shown import show
+from .views import VIEW_TYPE
 
 matplotlib.style.use(Path(__file__).with_name("tutorial.mplstyle"))
 
@@ -44,13 +45,14 @@ DPI = 100  # layouts are made in these pixels; `show_figure` draws twice as many
 WIDTH = 8  # inches, the widest figure: 800 pixels fit a small laptop beside the file browser
 
 
-def show_figure(figure: Figure) -> None:
+def show_figure(figure: Figure, view: dict | None = None) -> None:
     """Show a figure in the notebook, once, with its description in words.
 
     Screen readers, and readers without images, get the description, `figure.get_label()`.
     The picture is drawn with twice the pixels that it takes up, so that it is sharp on any
-    screen. A program that is no notebook prints the description. Raises ValueError if the
-    figure has none.
+    screen. A program that is no notebook prints the description. `view`, such as `shift_view`
+    gives, is for the reading page, which puts a live view below the figure. Raises ValueError
+    if the figure has no description.
     """
     description = figure.get_label().strip()
     if not description:
@@ -65,8 +67,9 @@ def show_figure(figure: Figure) -> None:
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:  # a figure of pyplot would be shown again at the end of the cell
         pyplot.close(figure)
+    data = {"image/png": buffer.getvalue(), "text/plain": description}
     show(
-        {"image/png": buffer.getvalue(), "text/plain": description},
+        data | ({VIEW_TYPE: view} if view else {}),
         metadata={"image/png": {"alt": description, "width": width, "height": height}},
     )
 

@@ -1,16 +1,18 @@
-"""The live view of notebook 03 in Chromium: a frame held over a digit."""
+"""The live views in Chromium: a frame held over a digit (03), and a digit to be moved (04)."""
 
+import ast
 import base64
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import NOTEBOOKS, ROOT, code_cells, read
 from test_site import RULES, violations
 
 from mnist_helpers.patch import PATCH_TEXT, PatchView
-from mnist_helpers.views import VIEW_TYPE, digits_as_json
+from mnist_helpers.plots import plot_shifts, show_figure
+from mnist_helpers.views import VIEW_TYPE, digits_as_json, shift_view
 
 pytestmark = pytest.mark.slow
 
@@ -312,3 +314,198 @@ def test_what_does_not_fit_is_an_error(images, labels, kernels, message):
 
 def test_picture_of_the_view_is_small():
     assert (ROOT / "mnist_helpers" / "patch.png").stat().st_size < 60_000
+
+
+# --- A digit to be moved --------------------------------------------------------------------
+
+SHIFTS = [0, 1, 2, 3, 4]
+ACCURACIES = {
+    "dense": np.array([[0.94, 0.80, 0.50, 0.30, 0.20], [0.92, 0.78, 0.52, 0.32, 0.22]]),
+    "wide dense": np.array([[0.95, 0.85, 0.60, 0.35, 0.24]]),
+    "CNN": np.array([[0.97, 0.93, 0.75, 0.50, 0.30]]),
+}
+# In place of the page's networks: all say how many of the first row's pixels are inked.
+ANSWER = """(names) => {
+  window.asked = [];
+  const answer = (pixels) => {
+    window.asked.push(pixels);
+    const inked = pixels.slice(0, 28).filter((pixel) => pixel > 0).length;
+    const probabilities = Array.from({length: 10}, (_, d) => (d === inked % 10 ? 0.91 : 0.01));
+    return Object.fromEntries(names.map((name) => [name, probabilities]));
+  };
+  window.mnistTutorial = {answer};
+}"""
+
+
+class Shift:
+    """The view on a page, whose networks are a stand-in."""
+
+    def __init__(self, page, networks: list[str]):
+        self.page = page
+        page.goto("about:blank")
+        page.evaluate(ANSWER, networks)
+        values = shift_view(IMAGES, LABELS, SHIFTS, ACCURACIES)
+        show(page, TEMPLATE / "shift.js", values)
+        self.surface = page.locator(".mnist-shift-surface")
+        self.caption = page.locator(".mnist-shift figcaption").first
+        self.curve = page.locator(".mnist-shift-curve")
+
+    def asked(self) -> np.ndarray:
+        """The image that the networks were last asked about."""
+        return np.reshape(self.page.evaluate("window.asked.at(-1)"), (28, 28))
+
+    def said(self) -> dict[str, str]:
+        networks = self.page.locator(".mnist-shift-network").all()
+        return {n.get_attribute("data-network"): n.inner_text().split("\n")[0] for n in networks}
+
+    def marked(self) -> str:
+        """The shift, on the axis, at which the mark stands."""
+        x = re.match(r"M([\d.]+) ", self.curve.locator(".mark").get_attribute("d")).group(1)
+        return self.curve.locator(f'text[x="{x}"][y="166"]').text_content()
+
+
+@pytest.fixture
+def moved(page) -> Shift:
+    return Shift(page, ["dense", "cnn", "compact"])
+
+
+@pytest.fixture(scope="module")
+def shift():
+    """The function of notebook 04 that moves images."""
+    source = "\n".join(cell.source for cell in code_cells(read(NOTEBOOKS[3])))
+    (function,) = [
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and node.name == "shift"
+    ]
+    names = {"np": np}
+    exec(ast.unparse(function), names)
+    return names["shift"]
+
+
+KEYS = {"ArrowDown": (1, 0), "ArrowUp": (-1, 0), "ArrowRight": (0, 1), "ArrowLeft": (0, -1)}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_arrow_key_moves_the_digit_as_the_notebook_does(moved, shift, key):
+    for _ in range(3):
+        moved.surface.press(key)
+    down, right = (3 * step for step in KEYS[key])
+    np.testing.assert_array_equal(moved.asked(), shift(IMAGES[:1], down, right)[0])
+
+
+def test_digit_is_dragged_by_whole_pixels_and_at_most_by_four(moved, shift):
+    moved.page.mouse.move(*point(moved.surface, 10, 10))
+    moved.page.mouse.down()
+    moved.page.mouse.move(*point(moved.surface, 8.2, 13.3))
+    np.testing.assert_array_equal(moved.asked(), shift(IMAGES[:1], -2, 3)[0])
+    moved.page.mouse.move(*point(moved.surface, 27, 0))
+    np.testing.assert_array_equal(moved.asked(), shift(IMAGES[:1], 4, -4)[0])
+
+
+def test_digit_stays_where_it_is_when_it_is_let_go(moved, shift):
+    moved.page.mouse.move(*point(moved.surface, 10, 10))
+    moved.page.mouse.down()
+    moved.page.mouse.move(*point(moved.surface, 11, 10))
+    moved.page.mouse.up()
+    moved.page.mouse.move(*point(moved.surface, 20, 20))
+    np.testing.assert_array_equal(moved.asked(), shift(IMAGES[:1], 1, 0)[0])
+
+
+def test_digit_is_dragged_by_a_finger_and_the_page_does_not_scroll(moved, shift):
+    drag_by_finger(moved.page, [point(moved.surface, 20 - n, 10) for n in range(4)])
+    np.testing.assert_array_equal(moved.asked(), shift(IMAGES[:1], -3, 0)[0])
+    assert moved.page.evaluate("window.scrollY") == 0
+
+
+def test_the_moved_digit_is_what_is_drawn(moved, shift):
+    moved.surface.press("ArrowDown")
+    pixels = moved.page.evaluate(
+        "() => [...document.querySelector('.mnist-shift-surface canvas')"
+        ".getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
+    drawn = 255 - np.reshape(pixels, (28, 28, 4))[..., 0]
+    np.testing.assert_array_equal(drawn, shift(IMAGES[:1], 1, 0)[0])
+
+
+def test_another_digit_is_shown_where_the_first_was(moved, shift):
+    moved.surface.press("ArrowLeft")
+    moved.page.get_by_role("button", name="Digit 2 of 5: a 0").click()
+    np.testing.assert_array_equal(moved.asked(), shift(IMAGES[1:2], 0, -1)[0])
+
+
+def test_button_brings_the_digit_back(moved):
+    moved.surface.press("ArrowLeft")
+    moved.page.get_by_role("button", name="Back to the middle").click()
+    np.testing.assert_array_equal(moved.asked(), IMAGES[0])
+
+
+def test_the_networks_are_not_asked_again_where_nothing_moves(moved):
+    for _ in range(6):
+        moved.surface.press("ArrowUp")
+    assert moved.page.evaluate("window.asked.length") == 1 + 4
+
+
+def test_bars_follow_the_answers(moved):
+    inked = np.count_nonzero(IMAGES[0, 0]) % 10
+    assert moved.said()["cnn"].startswith(f"CNN: {inked} (91\xa0%)")
+    moved.surface.press("ArrowDown")  # the first row is now empty
+    assert moved.said() == {
+        "dense": "dense network: 0 (91\xa0%), wrong",
+        "cnn": "CNN: 0 (91\xa0%), wrong",
+        "compact": "compact network: 0 (91\xa0%), wrong",
+    }
+    heights = moved.page.locator(".mnist-shift-fill").evaluate_all(
+        "bars => bars.map((bar) => bar.style.height)"
+    )
+    assert heights == (["91%"] + ["1%"] * 9) * 3
+
+
+def test_a_missing_network_is_left_out_and_told(page):
+    view = Shift(page, ["dense", "compact"])
+    assert list(view.said()) == ["dense", "compact"]
+    note = page.locator(".mnist-shift-missing").inner_text()
+    assert "Not on this page: CNN." in note and "make run" in note
+
+
+def test_without_networks_the_curve_still_follows(page):
+    view = Shift(page, [])
+    view.surface.press("ArrowUp")
+    assert view.said() == {} and view.marked() == "1"
+
+
+def test_curve_is_marked_at_the_larger_of_the_two_shifts_and_says_so(moved):
+    assert moved.marked() == "0"
+    for key in ("ArrowUp", "ArrowUp", "ArrowUp"):
+        moved.surface.press(key)
+    assert moved.marked() == "3"
+    title = moved.curve.locator("figcaption")
+    assert "the larger of the two" not in title.inner_text()
+    moved.surface.press("ArrowRight")
+    assert moved.marked() == "3" and "the larger of the two" in title.inner_text()
+
+
+def test_curve_tells_the_mean_accuracies_at_the_mark(moved):
+    moved.surface.press("ArrowRight")
+    moved.surface.press("ArrowRight")
+    told = ["dense 51\xa0%", "wide dense 60\xa0%", "CNN 75\xa0%"]
+    assert moved.curve.locator("li").all_inner_texts() == told
+    described = moved.curve.get_by_role("img").get_attribute("aria-label")
+    assert described == f"Accuracy by shift. At 2: {', '.join(told)}"
+
+
+def test_place_and_answers_are_said_once_the_digit_rests(moved):
+    said = moved.page.evaluate(SAID, ["shift", ["ArrowDown", "ArrowDown", "ArrowLeft"]])
+    assert said == ["A 5, moved 2 down, 1 left. dense network: 0. CNN: 0. compact network: 0"]
+
+
+def test_shift_view_is_accessible_and_fits_on_a_phone(moved):
+    assert problems_of_access(moved.page) == []
+
+
+def test_figure_of_the_shifts_carries_the_values_for_the_page(shown):
+    view = shift_view(IMAGES, LABELS, SHIFTS, ACCURACIES)
+    (output,) = shown(show_figure, plot_shifts(SHIFTS, ACCURACIES), view)
+    assert output.data[VIEW_TYPE] == view
+    assert [curve["name"] for curve in view["curves"]] == list(ACCURACIES)
+    assert view["curves"][0]["accuracies"] == [0.93, 0.79, 0.51, 0.31, 0.21]
