@@ -174,6 +174,19 @@ def test_every_figure_is_shown(ran):
             assert "image/png" in kinds, source
 
 
+def test_every_frame_over_a_digit_is_live_and_not_its_picture(page, opened, ran):
+    cells = read(ROOT / "notebooks" / opened.name).cells
+    for index in [i for i, cell in enumerate(cells) if "PatchView(" in cell.source]:
+        show_cell(page, opened.name, index + 1)  # the parameters are a cell of their own
+        cell = page.locator(".jp-Cell.jp-mod-active:visible")
+        caption = cell.locator(".mnist-patch-digit figcaption")
+        caption.wait_for()
+        before = caption.inner_text()
+        cell.locator(".mnist-patch-surface").press("ArrowRight")
+        assert caption.inner_text() != before
+        assert cell.locator(".jp-RenderedImage").count() == 0
+
+
 def test_links_open_the_right_notebook(lab, page, opened):
     clicked = 0
     for index, cell in enumerate(load_notebook_node(str(lab.folder / opened.name)).cells):

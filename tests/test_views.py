@@ -5,9 +5,13 @@ import base64
 import re
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
+from build_site import build_site
 from conftest import NOTEBOOKS, ROOT, code_cells, read
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from test_site import RULES, violations
 
 from mnist_helpers.patch import PATCH_TEXT, PatchView
@@ -509,3 +513,63 @@ def test_figure_of_the_shifts_carries_the_values_for_the_page(shown):
     assert output.data[VIEW_TYPE] == view
     assert [curve["name"] for curve in view["curves"]] == list(ACCURACIES)
     assert view["curves"][0]["accuracies"] == [0.93, 0.79, 0.51, 0.31, 0.21]
+
+
+# --- Their places on the pages --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(shown, tmp_path_factory) -> Path:
+    """A site with a page for each view."""
+    folder = tmp_path_factory.mktemp("views")
+    view = PatchView(IMAGES, LABELS, KERNELS, row=10, column=12)
+    data, metadata = view._repr_mimebundle_()
+    patch = new_output("execute_result", data=data, metadata=metadata, execution_count=1)
+    (figure,) = shown(
+        show_figure,
+        plot_shifts(SHIFTS, ACCURACIES),
+        shift_view(IMAGES, LABELS, SHIFTS, ACCURACIES),
+    )
+    picture = {"image/png": base64.b64encode(figure.data["image/png"]).decode()}
+    figure = new_output("display_data", data=figure.data | picture, metadata=figure.metadata)
+    folded = {"jupyter": {"outputs_hidden": True}}
+    for name, output, hidden in (("01_patch", patch, {}), ("02_shift", figure, folded)):
+        cell = new_code_cell("view", execution_count=1, outputs=[output], metadata=hidden)
+        nbformat.write(new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    build_site(folder, folder / "site")
+    return folder / "site"
+
+
+def elements(site: Path, name: str, selector: str) -> list:
+    return BeautifulSoup((site / name).read_text(), "html.parser").select(selector)
+
+
+def test_page_has_a_described_picture_of_the_frame_for_readers_without_scripts(site):
+    (picture,) = elements(site, "01_patch.html", "img")
+    assert picture["alt"] == PATCH_TEXT and picture.parent.name == "noscript"
+    assert len(elements(site, "01_patch.html", 'noscript + .live[data-view="patch"]')) == 1
+
+
+def test_page_has_the_digit_to_be_moved_below_the_figure_in_the_folded_answer(site):
+    place = 'details.answer img[alt^="Accuracy on digits shifted"] + .live[data-view="shift"]'
+    assert len(elements(site, "02_shift.html", place)) == 1
+
+
+def test_frame_works_on_a_page_from_the_disk(site, page):
+    page.goto((site / "01_patch.html").as_uri())
+    page.locator(".mnist-patch-surface").press("ArrowDown")
+    expected = convolve(IMAGES[0], KERNELS["vertical edge"])[10, 11]
+    total = number(page.locator(".mnist-patch-sum").inner_text())
+    assert total == pytest.approx(expected, abs=0.006)
+    names = page.get_by_label("kernel:").locator("option").all_inner_texts()
+    assert names == [*KERNELS, "your own"]
+
+
+def test_digit_can_be_moved_on_a_page_from_the_disk(site, page):
+    page.goto((site / "02_shift.html").as_uri())
+    page.get_by_text("Show the answer").click()
+    page.locator(".mnist-shift-surface").press("ArrowDown")
+    told = page.locator(".mnist-shift-curve li").all_inner_texts()
+    assert told == ["dense 79\xa0%", "wide dense 85\xa0%", "CNN 93\xa0%"]
+    missing = page.locator(".mnist-shift-missing").inner_text()
+    assert "dense network, CNN, compact network" in missing  # the site has none

@@ -18,12 +18,14 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
+from mnist_helpers.views import VIEW_TYPE
+
 TEMPLATE = Path(__file__).with_name("site_template")
 TITLE = "Two neural networks on MNIST"
 # How fast someone reads who wants to understand it.
 WORDS_A_MINUTE, LINES_A_MINUTE = 120, 10
 # What a page can show, best first. Widgets need a kernel; their text stands for them.
-SHOWN = ["image/png", "text/html", "text/markdown", "text/plain"]
+SHOWN = [VIEW_TYPE, "image/png", "text/html", "text/markdown", "text/plain"]
 # The notebooks link to their neighbours for JupyterLab; a page has its own links for that.
 NEIGHBOURS = re.compile(r"^(Previous|Next|Back to the notebook): .*\.ipynb\).*\n?", re.MULTILINE)
 

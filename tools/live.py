@@ -15,6 +15,7 @@ import nbformat
 from jinja2 import Environment
 
 from mnist_helpers.pad import PICTURE_TEXT
+from mnist_helpers.views import VIEW_TYPE
 
 HERE = Path(__file__).parent
 TEMPLATE = HERE / "site_template"
@@ -26,9 +27,11 @@ IMPORT = re.compile(r'^import [^;]+ from "\./(.+)";\n', re.MULTILINE)
 
 
 def live_views(notebook: nbformat.NotebookNode) -> list[str]:
-    """The live parts that a notebook's cells ask for in their metadata, each once."""
-    asked = [cell.metadata.get("mnist_tutorial", {}).get("live") for cell in notebook.cells]
-    return list(dict.fromkeys(filter(None, asked)))
+    """The live parts of a notebook, each once: its cells' metadata or their outputs name them."""
+    found = [cell.metadata.get("mnist_tutorial", {}).get("live") for cell in notebook.cells]
+    for cell in notebook.cells:
+        found += [o.get("data", {}).get(VIEW_TYPE, {}).get("view") for o in cell.get("outputs", [])]
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def view_file(name: str, suffix: str) -> Path:
@@ -84,6 +87,7 @@ def add_live_parts(environment: Environment, out: Path) -> None:
     environment.filters["view_styles"] = view_styles
     networks = (out / NETWORKS).exists()  # where not, the pad says so
     environment.filters["need_networks"] = lambda views: networks and bool(ASKING & set(views))
+    environment.globals["view_type"] = VIEW_TYPE
     picture = (HELPERS / "pad.png").read_bytes()
     environment.globals["pad_picture"] = base64.b64encode(picture).decode()
     environment.globals["pad_picture_text"] = PICTURE_TEXT
