@@ -130,11 +130,13 @@ function diverging(value, limit) {
   return end.map((channel) => Math.round(247 + part * (channel - 247)));
 }
 
+// Black or white, whichever is easier to read there (by the luminance that WCAG defines).
 function fill(cell, value, colour) {
-  const brightness = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2];
+  const [red, green, blue] = colour.map((channel) => (channel / 255) ** 2.2);
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   cell.textContent = written(value);
   cell.style.background = `rgb(${colour})`;
-  cell.style.color = brightness > 120 ? "#000000" : "#ffffff";
+  cell.style.color = luminance > 0.179 ? "#000000" : "#ffffff";
 }
 
 // --- its parts: each gives a node, and `draw`, which shows the state -----------------------------

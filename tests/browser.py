@@ -1,4 +1,4 @@
-"""JupyterLab in a real Chromium, for the tests: start it, open notebooks, run them."""
+"""JupyterLab in a real Chromium, for the tests: start it, open notebooks, run them; colours."""
 
 import os
 import secrets
@@ -10,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_ARGS = [
@@ -90,6 +92,12 @@ def wait_until(condition, seconds: float, what: str):
             return result
         time.sleep(0.2)
     raise TimeoutError(f"no {what} within {seconds:.0f} s")
+
+
+def luminance(color: list[float]) -> float:
+    """Relative luminance of sRGB values from 0 to 255, as WCAG 2 defines it."""
+    parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color[:3]]
+    return float(np.dot(parts, [0.2126, 0.7152, 0.0722]))
 
 
 def answers(url: str) -> bool:

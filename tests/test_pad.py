@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import nbformat
 import numpy as np
 import pytest
+from browser import luminance
 from conftest import NOTEBOOKS, ROOT, SOLUTIONS
 from PIL import Image
 
@@ -199,12 +200,6 @@ SHOW = """async ([source, values]) => {
   const model = {get: (name) => values[name], on() {}};
   module.default.render({model, el: document.body});
 }"""
-
-
-def luminance(color: list[float]) -> float:
-    """Relative luminance of sRGB values from 0 to 255, as WCAG 2 defines it."""
-    parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color[:3]]
-    return float(np.dot(parts, [0.2126, 0.7152, 0.0722]))
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from browser import luminance
 from bs4 import BeautifulSoup
 from build_site import build_site
 from conftest import NOTEBOOKS, ROOT, code_cells, read
@@ -282,6 +283,28 @@ def test_place_and_sum_are_said_once_the_frame_rests(patch):
 def test_patch_view_is_accessible_and_fits_on_a_phone(patch):
     patch.press("Fill it all")
     assert problems_of_access(patch.page) == []
+
+
+# The colours of all numbers, and of what they stand on, while the frame passes along a row.
+PASS = """() => {
+  const surface = document.querySelector('.mnist-patch-surface');
+  const found = [];
+  for (let column = 0; column < 26; column++) {
+    for (const cell of document.querySelectorAll('.mnist-patch td span, .mnist-patch-sum')) {
+      found.push([cell.style.color, cell.style.backgroundColor]);
+    }
+    surface.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}));
+  }
+  return found.map((pair) => pair.map((color) => color.match(/\\d+/g).map(Number)));
+}"""
+
+
+def test_every_number_is_readable_on_its_colour(patch):
+    pairs = patch.page.evaluate(PASS)
+    assert len(pairs) == 26 * 19
+    for text, paper in pairs:
+        darker, lighter = sorted([luminance(text), luminance(paper)])
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (text, paper)
 
 
 def test_kernels_are_rounded_so_that_what_is_shown_is_what_is_computed():
