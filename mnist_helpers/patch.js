@@ -224,7 +224,8 @@ function numbers(kernels, state, change) {
 
   const draw = (now) => {
     choice.draw(now);
-    const largest = Math.max(...now.kernel.flat().map(Math.abs), 1e-9);
+    // Twice the largest product: pale colours, on which the numbers are easy to read.
+    const limit = 2 * Math.max(...now.kernel.flat().map(Math.abs), 1e-9);
     now.patch.flat().forEach((pixel, i) => {
       fill(patch.cells[i], pixel, grey(pixel));
     });
@@ -233,7 +234,7 @@ function numbers(kernels, state, change) {
       if (kernel.cells[i] !== document.activeElement) kernel.cells[i].value = weight;
     });
     now.products.flat().forEach((product, i) => {
-      fill(products.cells[i], product, diverging(product, largest));
+      fill(products.cells[i], product, diverging(product, limit));
     });
     fill(result, sum(now.products), diverging(sum(now.products), reachOf(now.kernel)));
   };
