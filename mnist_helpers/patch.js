@@ -1,6 +1,6 @@
-// The browser's half of PatchView (views.py): a frame moves over a digit, and the patch below it
-// is multiplied by a kernel. All the arithmetic is here; neither a kernel of Jupyter nor a
-// network takes part. "Row" and "column" are those of the pixel in the middle of the frame.
+// The browser's half of PatchView (patch.py): a frame moves over a digit, and the patch below it
+// is multiplied by a kernel. All the arithmetic is here, so the view works on a page, too. "Row"
+// and "column" are those of the pixel in the middle of the frame.
 
 const SIDE = 28; // pixels of a digit
 const SIZE = 3; // of a kernel, so the frame's middle stays one pixel off the rim
@@ -38,9 +38,13 @@ function reachOf(kernel) {
 function render({ model, el }) {
   const digits = model.get("digits").map(({ label, pixels }) => ({ label, image: rowsOf(pixels) }));
   const kernels = model.get("kernels");
-  const state = { digit: digits[0], seen: new Set(), row: model.get("row") };
-  state.column = model.get("column");
-  state.kernel = kernels[0].weights;
+  const state = {
+    digit: digits[0],
+    kernel: kernels[0].weights,
+    row: model.get("row"),
+    column: model.get("column"),
+    seen: new Set(), // the places of the map that have a value
+  };
 
   const change = (values) => {
     Object.assign(state, values);
