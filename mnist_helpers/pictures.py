@@ -108,8 +108,8 @@ def picture_steps(array: np.ndarray) -> dict[str, np.ndarray]:
     all three of the same shape (at most 400 × 400); and the image that `prepare_picture` gives.
     Takes what it takes and raises ValueError as it does.
     """
-    light = np.log(_shrink(_check_picture(array)) + DARK)
-    smooth = ndimage.gaussian_filter(light, (*[max(light.shape) / 400] * 2, 0))
+    light = np.log(_shrink(*_check_picture(array)) + DARK)
+    smooth = ndimage.gaussian_filter(light, (*[max(light.shape) / WORKING_SIDE] * 2, 0))
     flat = _without_ink(smooth)
     paper = _find_paper(flat)
     # The direction between the paper's colour and the ink's is that of the largest spread.
@@ -145,8 +145,11 @@ def prepare_picture(array: np.ndarray) -> np.ndarray:
     return picture_steps(array)["prepared"]
 
 
-def _check_picture(array: np.ndarray) -> np.ndarray:
-    """The picture as it is, (height, width, channels). Raises ValueError for what is none."""
+def _check_picture(array: np.ndarray) -> tuple[np.ndarray, float]:
+    """The picture as it is, (height, width, channels), and its value farthest from 0.
+
+    Raises ValueError for what is no picture.
+    """
     try:
         picture = np.asarray(array)
     except ValueError as error:  # lists of different lengths
@@ -162,14 +165,16 @@ def _check_picture(array: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"expected 1 to 4 channels and at least 8 × 8 pixels, got {describe(picture)}"
         )
-    if not np.isfinite([picture.min(), picture.max()]).all():
+    # NumPy's maximum, unlike Python's, is NaN where one of them is.
+    farthest = float(np.abs([float(picture.min()), float(picture.max())]).max())
+    if not np.isfinite(farthest):
         raise ValueError("expected finite pixel values, but some are NaN or infinite")
-    return picture
+    return picture, farthest
 
 
-def _shrink(picture: np.ndarray) -> np.ndarray:
+def _shrink(picture: np.ndarray, farthest: float) -> np.ndarray:
     """The picture at working size, float (height, width, colours) from 0 to 1, opacity resolved."""
-    scale = max(abs(float(picture.min())), abs(float(picture.max()))) or 1.0
+    scale = farthest or 1.0
     step = -(-max(picture.shape[:2]) // WORKING_SIDE)
     rows, columns = (max(1, side // step) for side in picture.shape[:2])
     transparent = picture.shape[2] in (2, 4)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,6 +87,14 @@ def full_run() -> dict:
     done = wait_until(run, 3600, "end of the other run")
     assert done.returncode == 0, done.stderr.decode()
     return json.loads((ROOT / "build" / "results.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    """The tutorial's ten drawings, prepared: (10, 28, 28) uint8, light ink on black."""
+    from mnist_helpers import EXAMPLE_DRAWINGS, prepare_strokes
+
+    return np.stack([prepare_strokes(strokes) for strokes in EXAMPLE_DRAWINGS.values()])
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,6 @@ MANY = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def digits() -> np.ndarray:
-    """Ten digits on black, (10, 28, 28) uint8, in MNIST's form."""
-    return np.stack([prepare_strokes(strokes) for strokes in EXAMPLE_DRAWINGS.values()])
-
-
 def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
     """Of two images, the one moved by up to a pixel: placing rounds to whole pixels."""
     a = a.astype(int)

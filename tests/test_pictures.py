@@ -10,27 +10,16 @@ import numpy as np
 import picture_corpus as corpus
 import pytest
 from conftest import ROOT
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
-from test_images import assert_in_mnist_form, mean_difference
+from test_images import MANY, assert_in_mnist_form, mean_difference
 
-from mnist_helpers import EXAMPLE_DRAWINGS, keras, prepare_strokes
+from mnist_helpers import keras
 from mnist_helpers.pictures import picture_steps, prepare_picture, read_picture
 
-MANY = settings(
-    max_examples=1000,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
-
-@pytest.fixture(scope="module")
-def digits() -> np.ndarray:
-    """Ten digits on black, (10, 28, 28) uint8, in MNIST's form."""
-    return np.stack([prepare_strokes(strokes) for strokes in EXAMPLE_DRAWINGS.values()])
+MANY = settings(MANY, max_examples=1000)
 
 
 # --- the corpus -----------------------------------------------------------------------------
@@ -66,17 +55,21 @@ def outcomes(full_run) -> dict[str, list]:
     return found
 
 
+@pytest.fixture
+def learned_from_mnist(full_run) -> None:
+    if full_run["dataset"] != "MNIST":
+        pytest.skip("the offline digits' own network reads fewer hands")
+
+
 @pytest.mark.slow
 class TestCorpus:
-    def test_of_what_a_person_reads_at_once_95_percent_are_right(self, outcomes, full_run):
-        if full_run["dataset"] != "MNIST":
-            pytest.skip("the offline digits' own network reads fewer hands")
+    def test_of_what_a_person_reads_at_once_95_percent_are_right(
+        self, outcomes, learned_from_mnist
+    ):
         results = [result for name in corpus.READ for result in outcomes[name]]
         assert np.mean([digit == answer for digit, answer in results]) >= 0.95
 
-    def test_at_most_3_percent_are_silently_wrong(self, outcomes, full_run):
-        if full_run["dataset"] != "MNIST":
-            pytest.skip("the offline digits' own network reads fewer hands")
+    def test_at_most_3_percent_are_silently_wrong(self, outcomes, learned_from_mnist):
         results = [result for name in CONDITIONS for result in outcomes[name]]
         wrong = [isinstance(answer, int) and answer != digit for digit, answer in results]
         assert np.mean(wrong) <= 0.03

@@ -189,14 +189,14 @@ def write_results(measured: dict[str, dict]) -> dict:
 def about_this_run(notebooks: list[str]) -> dict:
     """What the pages tell besides the notebooks: data and machine of each, where to find them."""
     entries = {name: read_json(BUILD / "current" / f"{name}.json") for name in notebooks}
-    told = {
+    executed = {
         name: {key: entry[key] for key in ("dataset", "machine") if key in entry}
         for name, entry in entries.items()
     }
     try:
-        return {"executed": told} | links()
+        return {"executed": executed} | links()
     except ValueError:  # a ZIP, or a clone that nobody else can reach
-        return {"executed": told}
+        return {"executed": executed}
 
 
 def render_site() -> None:
