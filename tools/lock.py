@@ -1,4 +1,4 @@
-"""Resolve pyproject.toml into requirements.lock and environment.yml.
+"""Resolve pyproject.toml into requirements.lock, requirements-class.lock and environment.yml.
 
 Needs Python 3.11 or newer and nothing else: uv comes into an environment that is thrown away.
 All files are written at the very end; if anything fails, all stay as they were.
@@ -20,6 +20,7 @@ from setup_venv import ROOT, clean_environment, python_of
 # The oldest supported Python, and that of Binder; and markers that never hold for it.
 PYTHON = "3.11"
 OTHER_PYTHON = r"python_full_version (>=|==) '3\.1[2-9](\.\*)?'"
+CLASS_LOCK = "requirements-class.lock"
 ENVIRONMENTS = ("environment.yml", "binder/environment.yml")
 ENVIRONMENT = """\
 # For conda; Binder reads the same in binder/environment.yml. Both are written by `make lock`:
@@ -71,16 +72,23 @@ def write_files(folder: Path, keep: bool) -> None:
     command = [python.with_name("uv"), "pip", "compile", "-q", "--universal", "--generate-hashes"]
     command += ["--python-version", PYTHON, "--no-header", "--no-annotate"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-index-annotation"]
-    command += ["--extra", "tutorial", "--extra", "dev", "-o", lock, "pyproject.toml", "-"]
     # What builds the helper package is installed too: it is built without a network.
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    run("pyproject.toml could not be resolved", command, input="\n".join(build))
+    failure = "pyproject.toml could not be resolved"
+    extras = ["--extra", "tutorial", "--extra", "dev"]
+    run(failure, [*command, *extras, "-o", lock, "pyproject.toml", "-"], input="\n".join(build))
+    # What a hub needs goes into the same environment: nothing in that may be at another version.
+    class_lock = folder / CLASS_LOCK
+    if keep:
+        shutil.copy(ROOT / CLASS_LOCK, class_lock)
+    extras = ["--extra", "class", "-c", lock]
+    run(failure, [*command, *extras, "-o", class_lock, "pyproject.toml"])
     environment = environment_yml(lock.read_text())
     (folder / "binder").mkdir()
     # Twice, because not every system that git serves has symbolic links.
     for name in ENVIRONMENTS:
         (folder / name).write_text(environment, encoding="utf-8", newline="\n")
-    for name in (lock.name, *ENVIRONMENTS):
+    for name in (lock.name, CLASS_LOCK, *ENVIRONMENTS):
         os.replace(folder / name, ROOT / name)
 
 

@@ -22,7 +22,8 @@ COMMANDS = {
     "refresh": "re-execute the notebooks in place, or those that are named (authors)",
     "record": "train at full length, for hours, and add to the records (authors)",
     "bench": "benchmark side by side (authors)",
-    "check-class": "check this machine before a class",
+    "check-class": "check this machine before a class, or the hub at --url",
+    "bench-class": "measure a class at once on a JupyterHub (authors)",
     "links": "print the addresses of this repository for Binder and Colab",
     "lock": "resolve the dependencies anew (authors)",
 }
