@@ -6,7 +6,6 @@ has a folder and passes through the hub's proxy, as at a real one; the processes
 
 import argparse
 import asyncio
-import copy
 import os
 import re
 import signal
@@ -23,6 +22,7 @@ import psutil
 from hub import PASSED_ON, Hub, install, shared_memory
 from learner import Learner, Lost, errors
 from machine import this_machine
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from setup_venv import ROOT
 
@@ -171,9 +171,9 @@ def write_notebooks(folder: Path, small: bool) -> list[Path]:
     """The three notebooks as learners get them, short ones if `small`."""
     paths = []
     for name in NOTEBOOKS:
-        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        notebook = load_notebook_node(str(ROOT / "notebooks" / f"{name}.ipynb"))
         if small:
-            notebook = parameterize_notebook(copy.deepcopy(notebook), SMALL)
+            notebook = parameterize_notebook(notebook, SMALL)
         paths.append(folder / f"{name}.ipynb")
         nbformat.write(notebook, paths[-1])
     return paths

@@ -1,7 +1,9 @@
-"""Check a machine before a class: each line passes, or says what to do."""
+"""Check a machine, or a JupyterHub, before a class: each line passes, or says what to do."""
 
 import argparse
+import asyncio
 import contextlib
+import inspect
 import io
 import os
 import platform
@@ -10,8 +12,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import distributions
 
+from learner import Learner, Lost, errors
 from lock import ROOT, locked
 from machine import processor
 from nbclient import NotebookClient
@@ -101,19 +105,33 @@ def check_tensorflow() -> str:
     return f"imported in {time.perf_counter() - started:.1f} s"
 
 
-def check_epoch(limit: float) -> str:
-    """One epoch of notebook 02's network, TensorFlow's start not counted."""
+# Without these nothing else can be checked: an epoch would end this process, for example.
+NEEDED = ("TensorFlow", "Log in", "Server", "Kernel")
+
+
+def one_epoch(data) -> tuple[float, float]:
+    """Seconds of one epoch of notebook 02's network, and its accuracy on validation images.
+
+    The start of TensorFlow is not counted. At a hub this source is run in a learner's kernel.
+    """
+    import time
+
     from mnist_helpers import build_dense, keras
 
-    data = load_mnist()
     keras.utils.set_random_seed(1)
     model = build_dense()
     model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
     labels = keras.utils.to_categorical(data.y_train, 10)
     started = time.perf_counter()
     fit = model.fit(data.x_train, labels, batch_size=100, validation_split=0.2, verbose=0)
-    seconds = time.perf_counter() - started
-    accuracy = fit.history["val_accuracy"][0]
+    return time.perf_counter() - started, fit.history["val_accuracy"][0]
+
+
+def check_epoch(limit: float) -> str:
+    return judge_epoch(*one_epoch(load_mnist()), limit)
+
+
+def judge_epoch(seconds: float, accuracy: float, limit: float) -> str:
     if accuracy < 0.8:
         usual = "on the validation images, where 90 % is usual"
         raise Problem(f"it reached only {accuracy:.0%} {usual}. Run `make test-quick`")
@@ -123,29 +141,105 @@ def check_epoch(limit: float) -> str:
     return f"{seconds:.1f} s, {accuracy:.0%} of the validation images right"
 
 
+class AtHub:
+    """The checks of a hub that is there, made as a learner's browser would; each needs the last."""
+
+    def __init__(self, url: str, limit: float) -> None:
+        self.url, self.limit = url.rstrip("/").removesuffix("/hub"), limit
+        self.token = os.environ.get("JUPYTERHUB_API_TOKEN", "")
+        self.run = asyncio.Runner().run
+
+    def checks(self) -> dict[str, Callable[[], str]]:
+        return {
+            "Log in": self.log_in,
+            "Server": self.start_server,
+            "Kernel": self.start_kernel,
+            "Data": self.load_data,
+            "One epoch": self.train,
+            "End": self.tidy,
+        }
+
+    def log_in(self) -> str:
+        if not self.token:
+            where = f"{self.url}/hub/token"
+            raise Problem(f"make a token at {where}, and set JUPYTERHUB_API_TOKEN to it")
+        self.learner = self.run(Learner.with_token(self.url, self.token))
+        return f"as {self.learner.name}"
+
+    def start_server(self) -> str:
+        started = time.perf_counter()
+        self.ran_before = self.run(self.learner.start_server())
+        if self.ran_before:
+            return "was running"
+        return f"started in {time.perf_counter() - started:.1f} s"
+
+    def start_kernel(self) -> str:
+        started = time.perf_counter()
+        self.kernel = self.run(self.learner.open("check-class.ipynb"))
+        version = self.in_kernel("import sys; print(sys.version.split()[0])")
+        return f"Python {version} started in {time.perf_counter() - started:.1f} s"
+
+    def load_data(self) -> str:
+        *said, name = self.in_kernel(
+            "from mnist_helpers import load_mnist\n\ndata = load_mnist()\nprint(data.name)"
+        ).splitlines()
+        if said:  # a download, or why there was none
+            raise Problem(
+                f"{name} in the end, but: {' '.join(said)}. Set MNIST_NPZ for all learners"
+            )
+        return name
+
+    def train(self) -> str:
+        source = f"{inspect.getsource(one_epoch)}\nprint(*one_epoch(data))"
+        seconds, accuracy = map(float, self.in_kernel(source).split())
+        return judge_epoch(seconds, accuracy, self.limit)
+
+    def in_kernel(self, code: str) -> str:
+        """What code prints in the learner's kernel."""
+        outputs = self.run(self.kernel.run(code, limit=600))
+        if errors(outputs):
+            raise Problem(
+                f"{errors(outputs)[0]}. Is the tutorial installed there? See binder/README.md"
+            )
+        return "".join(it.text for it in outputs if it.get("name") == "stdout").strip()
+
+    def tidy(self) -> str:
+        self.run(self.kernel.shut_down())
+        if self.ran_before:
+            return "the kernel is shut down"
+        self.run(self.learner.stop_server())
+        return "kernel and server are stopped"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slow-epoch", type=float, default=15, metavar="SECONDS")
-    limit = parser.parse_args().slow_epoch
-    checks = {
-        "Python": lambda: f"{platform.python_version()}, {os.cpu_count()} cores",
-        "Packages": check_packages,
-        "Data": check_data,
-        "Memory": check_memory,
-        "Kernel": check_kernel,
-        "TensorFlow": check_tensorflow,
-        "One epoch": lambda: check_epoch(limit),
-    }
+    about = "check this JupyterHub instead, as the learner whose token is JUPYTERHUB_API_TOKEN"
+    parser.add_argument("--url", help=about)
+    arguments = parser.parse_args()
+    checks = (
+        AtHub(arguments.url, arguments.slow_epoch).checks()
+        if arguments.url
+        else {
+            "Python": lambda: f"{platform.python_version()}, {os.cpu_count()} cores",
+            "Packages": check_packages,
+            "Data": check_data,
+            "Memory": check_memory,
+            "Kernel": check_kernel,
+            "TensorFlow": check_tensorflow,
+            "One epoch": lambda: check_epoch(arguments.slow_epoch),
+        }
+    )
     problems = 0
     for name, check in checks.items():
         try:
             print(f"ok       {name}: {check()}", flush=True)
         except Exception as error:  # whatever it is, the other checks are worth making
             problems += 1
-            what = str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
-            print(f"PROBLEM  {name}: {what}", flush=True)
-            if name == "TensorFlow":
-                break  # an epoch would end this process
+            told = isinstance(error, (Problem, Lost))
+            print(f"PROBLEM  {name}: {error if told else f'{type(error).__name__}: {error}'}")
+            if name in NEEDED:
+                break
     print("\nReady for class." if not problems else f"\nNot ready: {problems} to mend.")
     sys.exit(problems > 0)
 

@@ -49,20 +49,21 @@ class Learner:
         place = f"/user/{quote(self.name)}/api/{path}"
         return await _request(self.url, self.token, method, place, body)
 
-    async def start_server(self, limit: float = 600) -> None:
-        """Start it, if it does not run, and wait until it is ready; Lost after `limit` seconds."""
+    async def start_server(self, limit: float = 600) -> bool:
+        """Wait until it is ready; whether it ran before, or Lost after `limit` seconds."""
         if await self._is_ready():
-            return
+            return True
         await self.hub("POST", "/server", {})
         end = time.monotonic() + limit
         while not await self._is_ready():
             if time.monotonic() > end:
                 raise Lost(f"no server within {limit:.0f} s")
             await asyncio.sleep(0.25)
+        return False
 
     async def stop_server(self) -> None:
         await self.hub("DELETE", "/server")
-        while (await self.hub("GET", ""))["servers"]:
+        while (await self.hub("GET", "")).get("servers"):
             await asyncio.sleep(0.25)
 
     async def _is_ready(self) -> bool:
