@@ -14,7 +14,7 @@ from textwrap import indent
 import pytest
 import yaml
 from conftest import ROOT
-from lock import ENVIRONMENTS, environment_yml, locked
+from lock import CLASS_LOCK, ENVIRONMENTS, environment_yml, locked
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -22,6 +22,10 @@ from packaging.utils import canonicalize_name
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
 LOCKED = [Requirement(f"{pin}; {mark}" if mark else pin) for pin, mark in locked(LOCK)]
+CLASS = [
+    Requirement(f"{pin}; {mark}" if mark else pin)
+    for pin, mark in locked((ROOT / CLASS_LOCK).read_text())
+]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PLATFORMS = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")]
 
@@ -64,7 +68,8 @@ def test_lock_has_one_version_of_each_package_and_it_fits(python, platform, proc
     versions = installed(LOCKED, where)
     assert {name: found for name, found in versions.items() if len(found) != 1} == {}
     project = PYPROJECT["project"]
-    for line in sum(project["optional-dependencies"].values(), project["dependencies"]):
+    extras = project["optional-dependencies"]
+    for line in project["dependencies"] + extras["tutorial"] + extras["dev"]:
         wanted = Requirement(line)
         name = canonicalize_name(wanted.name)
         if wanted.marker is None or wanted.marker.evaluate(where):
@@ -74,11 +79,23 @@ def test_lock_has_one_version_of_each_package_and_it_fits(python, platform, proc
             assert name not in versions, f"{name} is not wanted here"
 
 
-def test_every_locked_package_has_a_hash_and_no_registry_is_named():
-    packages = re.findall(r"^[A-Za-z0-9](?:.*\\\n)*.*$", LOCK, flags=re.MULTILINE)
-    assert len(packages) == len(LOCKED)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_what_a_hub_needs_is_locked_apart_and_changes_nothing_that_is_installed(python):
+    where = machine(python)
+    versions, tutorial = installed(CLASS, where), installed(LOCKED, where)
+    extra = {Requirement(it).name for it in PYPROJECT["project"]["optional-dependencies"]["class"]}
+    assert extra <= set(versions) - set(tutorial)
+    both = set(versions) & set(tutorial)
+    assert {name: versions[name] for name in both} == {name: tutorial[name] for name in both}
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", CLASS_LOCK])
+def test_every_locked_package_has_a_hash_and_no_registry_is_named(name):
+    lock = (ROOT / name).read_text()
+    packages = re.findall(r"^[A-Za-z0-9](?:.*\\\n)*.*$", lock, flags=re.MULTILINE)
+    assert len(packages) == len(locked(lock))
     assert [entry.split()[0] for entry in packages if "--hash=sha256:" not in entry] == []
-    assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host|^-i ", LOCK)
+    assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host|^-i ", lock)
 
 
 # The oldest 3.11 is the one whose packages differ.
@@ -124,7 +141,7 @@ def test_the_package_itself_asks_for_what_it_imports_and_for_no_tensorflow():
 class TestMakeLock:
     """The script, run in a copy of what it reads, on a bare Python, without a network."""
 
-    NAMES = ("requirements.lock", *ENVIRONMENTS)
+    NAMES = ("requirements.lock", CLASS_LOCK, *ENVIRONMENTS)
 
     @pytest.fixture
     def folder(self, tmp_path) -> Path:
@@ -167,7 +184,7 @@ class TestMakeLock:
                 wheel.writestr(name, text)
         return folder
 
-    def test_writes_both_files(self, folder, tmp_path_factory):
+    def test_writes_all_files(self, folder, tmp_path_factory):
         body = """
 out = Path(sys.argv[sys.argv.index("-o") + 1])
 words = " ".join(sys.argv[1:]).replace(str(out), "OUT")
@@ -183,6 +200,7 @@ out.write_text(f"{kept}new==2.0\\n# {words}\\n# {sys.stdin.read()}\\n")
         assert pins == "new==2.0"  # and nothing that was locked before: all is upgraded
         assert build == f"# {PYPROJECT['build-system']['requires'][0]}"
         assert asked.endswith("--extra tutorial --extra dev -o OUT pyproject.toml -")
+        assert "--extra class -c " in files[CLASS_LOCK]
         assert "--universal --generate-hashes --python-version 3.11" in asked
         assert "--no-emit-index-url --no-emit-find-links --no-emit-index-annotation" in asked
         for name in ENVIRONMENTS:

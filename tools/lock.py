@@ -82,7 +82,7 @@ def write_files(folder: Path, keep: bool) -> None:
     if keep:
         shutil.copy(ROOT / CLASS_LOCK, class_lock)
     extras = ["--extra", "class", "-c", lock]
-    run(failure, [*command, *extras, "-o", class_lock, "pyproject.toml"])
+    run(failure, [*command, *extras, "-o", class_lock, "pyproject.toml"], input="")
     environment = environment_yml(lock.read_text())
     (folder / "binder").mkdir()
     # Twice, because not every system that git serves has symbolic links.
