@@ -473,6 +473,12 @@ class TestTutorial:
             (["record", "CHECK=3"], "--check 3"),
             (["refresh", "NOTEBOOKS=notebooks/a.ipynb"], "notebooks/a.ipynb"),
             (["lab", "LAB_OPTIONS=--port=9000 --no-browser"], "--port=9000 --no-browser"),
+            (["bench-class"], ""),
+            (
+                ["bench-class", "LEARNERS=1 4 12", "SPREAD=60", "SMALL=1", "KEEP_OPEN=1"],
+                "--learners 1 4 12 --spread 60 --small --keep-open",
+            ),
+            (["check-class", "URL=https://hub"], "--url https://hub"),
             (["binder-link"], ""),
         ],
     )

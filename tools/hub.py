@@ -127,7 +127,7 @@ class Hub:
 
     def start(self) -> None:
         """Start the hub, or start it again after `stop`, and wait until it answers."""
-        config = ROOT / "tools" / "jupyterhub_config.py"
+        config = ROOT / "tools" / "class_hub" / "jupyterhub_config.py"
         self._hub = self._run([sys.executable, "-m", "jupyterhub", "-f", str(config)])
         end = time.monotonic() + STARTS
         while not self._answers():
