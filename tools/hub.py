@@ -54,7 +54,8 @@ class Hub:
     `folder/learners/NAME` is the home of each learner: `notebooks` are copied into it. With
     `system_users` the learners are users of the system instead, with their own homes (root only).
     MNIST is read from `mnist` by all, or the offline digits are taken. `passwords` has a password
-    for each name. RuntimeError, with the end of the log, if the hub does not start.
+    for each name. `prefix` is a command that runs the hub itself. RuntimeError, with the end of
+    the log, if the hub does not start.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Hub:
         notebooks: list[Path] = (),
         mnist: Path | None = None,
         system_users: bool = False,
+        prefix: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder.resolve()
+        self.system_users, self.prefix = system_users, prefix
         self.passwords = {name: secrets.token_hex(16) for name in names}
         port, self._hub_port, self._proxy_port = free_ports(3)
         self.url = f"http://127.0.0.1:{port}"
@@ -90,6 +93,8 @@ class Hub:
                 shutil.copy(notebook, self.home(name))
 
     def home(self, name: str) -> Path:
+        if self.system_users:
+            return Path(f"~{name}").expanduser()
         return self.folder / "learners" / name
 
     def __enter__(self) -> "Hub":
@@ -128,9 +133,9 @@ class Hub:
     def start(self) -> None:
         """Start the hub, or start it again after `stop`, and wait until it answers."""
         config = ROOT / "tools" / "class_hub" / "jupyterhub_config.py"
-        self._hub = self._run([sys.executable, "-m", "jupyterhub", "-f", str(config)])
+        self._hub = self._run([*self.prefix, sys.executable, "-m", "jupyterhub", "-f", str(config)])
         end = time.monotonic() + STARTS
-        while not self._answers():
+        while not (self._answers(f"http://127.0.0.1:{self._hub_port}") and self._answers(self.url)):
             if self._hub.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"the hub did not start:\n{self.log()[-3_000:]}")
             time.sleep(0.2)
@@ -140,9 +145,9 @@ class Hub:
         self._hub.terminate()
         self._hub.wait(60)
 
-    def _answers(self) -> bool:
+    def _answers(self, url: str) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/hub/api", timeout=5) as answer:
+            with urllib.request.urlopen(f"{url}/hub/api", timeout=5) as answer:
                 return answer.status == 200
         except (OSError, urllib.error.URLError):
             return False
@@ -151,14 +156,14 @@ class Hub:
         return (self.folder / "hub.log").read_text()
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that works in the folder: also those whose parents have ended."""
-        return list(self._working_in(self.folder))
+        """Every process that works in the hub's folders: also those whose parents have ended."""
+        return list(self._working_in(self.folder, *map(self.home, self.passwords)))
 
-    def _working_in(self, folder: Path):
+    def _working_in(self, *folders: Path):
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
                 where = Path(process.cwd())
-                if where.is_relative_to(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                if any(where.is_relative_to(folder) for folder in folders):
                     yield process
 
     def processes_of(self, name: str) -> list[psutil.Process]:

@@ -38,13 +38,15 @@ c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = SETTINGS["proxy_url"]
 c.ConfigurableHTTPProxy.auth_token = SETTINGS["proxy_token"]
 
-c.JupyterHub.spawner_class = "local" if SETTINGS["system_users"] else "simple"
+c.JupyterHub.spawner_class = "localprocess" if SETTINGS["system_users"] else "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = f"{HOMES}/{{username}}"
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
 c.Spawner.start_timeout = c.Spawner.http_timeout = 600  # many start at once
-c.Spawner.environment = SETTINGS["environment"] | {
-    "MNIST_ARTIFACTS": lambda spawner: f"{HOMES}/{spawner.user.name}/artifacts"
-}
+c.Spawner.environment = SETTINGS["environment"]
+if not SETTINGS["system_users"]:
+    c.Spawner.environment |= {
+        "MNIST_ARTIFACTS": lambda spawner: f"{HOMES}/{spawner.user.name}/artifacts"
+    }
 # JupyterHub's own limit on how many servers may be starting is for hubs of hundreds.
 c.JupyterHub.concurrent_spawn_limit = 0
