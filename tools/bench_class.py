@@ -206,7 +206,8 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     install()
     memory = psutil.virtual_memory().total / 1e9
-    about = [f"{this_machine()}, {memory:.0f} GB of memory."]
+    data = "MNIST" if os.environ.get("MNIST_NPZ") else "the offline digits"
+    about = [f"{this_machine()}, {memory:.0f} GB of memory; {data}."]
     chosen = [f"{name}={os.environ[name]}" for name in PASSED_ON if name in os.environ]
     about += [f"Learners have {', '.join(chosen)}."] * bool(chosen)
     about += ["Short notebooks: this says nothing of a class."] * arguments.small
