@@ -21,11 +21,10 @@ from packaging.utils import canonicalize_name
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
-LOCKED = [Requirement(f"{pin}; {mark}" if mark else pin) for pin, mark in locked(LOCK)]
-CLASS = [
-    Requirement(f"{pin}; {mark}" if mark else pin)
-    for pin, mark in locked((ROOT / CLASS_LOCK).read_text())
-]
+LOCKED, CLASS = (
+    [Requirement(f"{pin}; {mark}" if mark else pin) for pin, mark in locked(lock)]
+    for lock in (LOCK, (ROOT / CLASS_LOCK).read_text())
+)
 PYTHONS = ["3.11", "3.12", "3.13"]
 PLATFORMS = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")]
 

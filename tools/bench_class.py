@@ -74,7 +74,7 @@ class Load:
                 continue
             self.processor[process.pid, process.create_time()] = times.user + times.system
         for name in hub.passwords:
-            memory = sum(taken.get(process, 0) for process in hub.processes_of(name))
+            memory = sum(taken[process] for process in hub.processes_of(name, among=taken))
             self.each[name] = max(self.each.get(name, 0), memory)
         self.whole = max(self.whole, sum(taken.values()))
         self.left = min(self.left, psutil.virtual_memory().available)

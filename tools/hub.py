@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -157,18 +158,22 @@ class Hub:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works in the hub's folders: also those whose parents have ended."""
-        return list(self._working_in(self.folder, *map(self.home, self.passwords)))
+        folders = [self.folder, *map(self.home, self.passwords)]
+        return list(self._working_in(folders, psutil.process_iter()))
 
-    def _working_in(self, *folders: Path):
-        for process in psutil.process_iter():
+    def _working_in(self, folders: list[Path], processes: Iterable[psutil.Process]):
+        for process in processes:
             with suppress(psutil.Error, OSError):
                 where = Path(process.cwd())
                 if any(where.is_relative_to(folder) for folder in folders):
                     yield process
 
-    def processes_of(self, name: str) -> list[psutil.Process]:
-        """A learner's server and kernels."""
-        return list(self._working_in(self.home(name)))
+    def processes_of(
+        self, name: str, among: Iterable[psutil.Process] | None = None
+    ) -> list[psutil.Process]:
+        """A learner's server and kernels; looked for `among` processes, if these are known."""
+        processes = psutil.process_iter() if among is None else among
+        return list(self._working_in([self.home(name)], processes))
 
 
 def shared_memory(process: psutil.Process) -> int:
