@@ -61,7 +61,7 @@ _MODULES = {
     ],
     "progress": ["FitProgress"],
     "records": ["load_records"],
-    "results": ["accuracy_interval", "report_result"],
+    "results": ["accuracy_interval", "prediction_interval", "report_result"],
     "setup_check": ["check_parameters", "checked", "preflight"],
     "views": ["shift_view"],
 }

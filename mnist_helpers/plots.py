@@ -363,30 +363,40 @@ def plot_seeds(
     return figure
 
 
-def plot_differences(differences: Mapping[str, Sequence[float]]) -> Figure:
+def plot_differences(
+    differences: Mapping[str, Sequence[float]],
+    recorded: Mapping[str, Sequence[float]] | None = None,
+) -> Figure:
     """Paired differences, a point for each pair, and their means with 95 % t intervals.
 
     `differences` maps a name to fractions, at least two, which are drawn in percentage points.
+    Where there are `recorded` ones, rows, means and intervals are theirs: they are drawn as small
+    pale points, with one's own on them, which may be few or, for a row, none.
     """
     from scipy.special import stdtrit  # scipy.stats takes 44 MB more
 
-    figure = Figure(figsize=(7, 0.8 + 0.6 * len(differences)), layout="constrained")
+    rows = recorded or differences
+    figure = Figure(figsize=(7, 0.8 + 0.6 * len(rows)), layout="constrained")
     axes = figure.add_subplot(xlabel="difference in percentage points, one point per pair")
     axes.axvline(0, color=GREY, linewidth=1)
     told = []
-    for row, (name, values) in enumerate(differences.items()):
-        points = 100 * np.asarray(values)
+    for row, (name, values) in enumerate(rows.items()):
+        points, own = (100 * np.asarray(v) for v in (values, differences.get(name, [])))
         error = points.std(ddof=1) / np.sqrt(len(points))
         half = stdtrit(len(points) - 1, 0.975) * error
         mean = points.mean()
+        if recorded:
+            pale = {"color": GREY, "alpha": 0.6, "markersize": 5, "markeredgewidth": 0}
+            axes.plot(points, _scatter(row, len(points)), "o", **pale)
         style = {"alpha": 0.6, "markersize": 6, "markeredgewidth": 0}
-        axes.plot(points, _scatter(row, len(points)), "o", color=f"C{row}", **style)
+        axes.plot(own, _scatter(row, len(own)), "o", color=f"C{row}", **style)
         axes.errorbar(mean, row, xerr=half, fmt="|", color=TEXT, markersize=14, capsize=4)
         result = f"{mean:+.2f} ± {half:.2f}"
         axes.text(mean, row - 0.3, result, ha="center", va="bottom")
         told.append(f"{name} {result}")
-    _name_rows(axes, list(differences), highest=0.75)
-    _describe(figure, "Paired differences in percentage points", "Means: " + "; ".join(told))
+    _name_rows(axes, list(rows), highest=0.75)
+    means = "Means of recorded pairs: " if recorded else "Means: "
+    _describe(figure, "Paired differences in percentage points", means + "; ".join(told))
     return figure
 
 

@@ -1,7 +1,10 @@
 """How sure an accuracy is, and the one line in which a notebook reports it."""
 
+from collections.abc import Sequence
 from math import sqrt
 from statistics import NormalDist
+
+import numpy as np
 
 from .shown import show
 
@@ -23,6 +26,20 @@ def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
     reach = z * sqrt(accuracy * (1 - accuracy) / total + z**2 / (4 * total**2))
     low, high = ((middle + side) / (1 + z**2 / total) for side in (-reach, reach))
     return max(low, 0.0), min(high, 1.0)
+
+
+def prediction_interval(values: Sequence[float], level: float = 0.999) -> tuple[float, float]:
+    """Where one more value lies, among numbers like these, in that share of cases: (low, high).
+
+    That of Student's t, for at least two numbers from a normal distribution. Source:
+    G. J. Hahn, W. Q. Meeker, "Statistical Intervals", 1991.
+    """
+    from scipy.special import stdtrit  # scipy.stats takes 44 MB more
+
+    count = len(values)
+    error = np.std(values, ddof=1) * np.sqrt(1 + 1 / count)
+    reach = stdtrit(count - 1, (1 + level) / 2) * error
+    return float(np.mean(values) - reach), float(np.mean(values) + reach)
 
 
 def report_result(

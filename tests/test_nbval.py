@@ -25,7 +25,7 @@ AWKWARD = {
     "02_dense_network": {"epochs": 1, "lab_epochs": 1, "batch_size": 1_000},
     "03_convolutional_network": {"train_images": 1_050, "batch_size": 500},
     "04_comparison": {"train_images": 1_050, "batch_size": 500, "block_images": 200},
-    "05_going_further": {"train_images": 1_001, "batch_size": 250, "factorial_blocks": 2},
+    "05_going_further": {"train_images": 1_001, "batch_size": 250},
     "06_your_own_digits": {"train_images": 1_001, "batch_size": 1_000},
     "07_speed_and_devices": {"speed_images": 1_001, "batch_size": 250},
 }

@@ -145,10 +145,8 @@ class TestParameters:
             (2, {"epochs": 20, "lab_epochs": 21}, "lab_epochs = 21: .* from 1 to epochs = 20"),
             (2, {"batch_size": 1_001}, "batch_size = 1001: .* from 1 to 1,000"),
             (3, {"batch_size": 48_000}, "batch_size = 48000: .* from 1 to 1,000"),
-            (4, {"blocks": 2, "scrambled_blocks": 3}, "scrambled_blocks = 3: .* to blocks = 2"),
             (4, {"blocks": 7}, "block_images = 8000: .* from 200 to 48_000 // blocks = 6,857"),
             (5, {"epochs": 1, "batch_size": 400}, "batch_size = 400: .* from 10 to 250"),
-            (5, {"blocks": 3, "factorial_blocks": 4}, "factorial_blocks = 4: .* to blocks = 3"),
             (5, {"blocks": 9}, "block_images = 6000: .* from 500 to 48_000 // blocks = 5,333"),
         ],
     )

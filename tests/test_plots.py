@@ -47,6 +47,7 @@ SAID[300] = 5
 RUNS = {"dense": [0.96, 0.97, 0.96, 0.95], "one layer": [0.983, 0.983, 0.9835], "two": [1.0]}
 RECORDED = {"dense": [0.955, 0.961, 0.968, 0.963], "one layer": [0.984, 0.98, 0.979]}
 PAIRS = {"CNN − dense": [0.027, 0.03, 0.024], "wide − dense": [0.001, -0.001], "none": [0, 0]}
+OWN_PAIRS = {"wide − dense": [0.002]}
 BY_SHIFT = {"dense": [0.96, 0.9, 0.7, 0.4, 0.12], "convolutional": [0.98, 0.97, 0.9, 0.6, 0.121]}
 
 # Figures of each kind, with the kinds' awkward cases, and what their descriptions say.
@@ -72,6 +73,7 @@ FIGURES = {
     "seeds": lambda: plots.plot_seeds(RUNS),
     "seeds on recorded ones": lambda: plots.plot_seeds(RUNS, RECORDED),
     "differences": lambda: plots.plot_differences(PAIRS),
+    "differences on recorded ones": lambda: plots.plot_differences(OWN_PAIRS, PAIRS),
     "shifts": lambda: plots.plot_shifts(range(5), {k: [v] for k, v in BY_SHIFT.items()}),
     "shifts of several": lambda: plots.plot_shifts(
         range(5), {name: [values, np.multiply(values, 0.9)] for name, values in BY_SHIFT.items()}
@@ -97,6 +99,7 @@ DESCRIPTIONS = {
     "seeds": "dense 96.00% in 4 trainings; one layer 98.32% in 3 trainings; two 100.00% in 1 ",
     "seeds on recorded ones": "dense 96.17% in 4 recorded trainings; one layer 98.10% in 3 ",
     "differences": "CNN − dense +2.70 ± 0.75; wide − dense +0.00 ± 1.27; none +0.00 ± 0.00.",
+    "differences on recorded ones": "Means of recorded pairs: CNN − dense +2.70 ± 0.75; wide ",
     "shifts of several": "At 4: dense 11.4%, convolutional 11.5%.",
     "shifts": "shifted by 0 to 4 pixels. At 4: dense 12.0%, convolutional 12.1%.",
 }
@@ -399,6 +402,16 @@ class TestComparisons:
         low, high = ttest_1samp(PAIRS["CNN − dense"], 0).confidence_interval(0.95)
         assert list(segments[0][:, 0]) == pytest.approx([100 * low, 100 * high])
         assert words(axes) == ["+2.70 ± 0.75", "+0.00 ± 1.27", "+0.00 ± 0.00"]
+
+    def test_recorded_differences_lie_grey_below_ones_own_and_give_the_interval(self):
+        axes = draw("differences on recorded ones").axes[0]
+        points = [line for line in axes.lines if line.get_marker() == "o"]
+        recorded, own = points[2:4]  # of the second row; the first has none of one's own
+        assert list(points[1].get_xdata()) == []
+        assert list(recorded.get_xdata()) == pytest.approx([0.1, -0.1])
+        assert list(own.get_xdata()) == pytest.approx([0.2])
+        assert recorded.get_color() == plots.GREY != own.get_color()
+        assert words(axes) == words(draw("differences").axes[0])
 
     def test_shifts_of_several_trainings_are_thin_lines_around_their_mean(self):
         *thin, mean = draw("shifts of several").axes[0].lines[:3]

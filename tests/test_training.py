@@ -18,6 +18,7 @@ from mnist_helpers import (
     keras,
     load_or_train,
     load_run,
+    prediction_interval,
     progress,
     report_result,
     results,
@@ -274,6 +275,14 @@ def test_a_program_that_is_no_notebook_prints_the_records_alone():
 def test_the_interval_of_an_accuracy_is_scipys(correct, total):
     expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
     assert accuracy_interval(correct, total) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.99])
+def test_one_more_value_lies_in_the_prediction_interval_as_often_as_it_says(level):
+    *before, after = np.random.default_rng(1).normal(97, 0.2, (6, 4_000))
+    intervals = [prediction_interval(values, level) for values in np.transpose(before)]
+    inside = [low < value < high for (low, high), value in zip(intervals, after, strict=True)]
+    assert np.mean(inside) == pytest.approx(level, abs=0.02)
 
 
 @pytest.mark.parametrize("correct, total", [(-1, 10), (11, 10), (0, 0)])

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ from mnist_helpers.records import FOLDER, read_records
 COLUMNS = ["data", "network", "seed", "epochs", "train_images", "seconds"]
 COLUMNS += ["valid_accuracy", "test_accuracy", "test_loss"]
 BATCH_SIZE = 100  # as in the notebooks
+# The one order into which notebook 04 scrambles the pixels.
+SCRAMBLED = np.random.default_rng(1).permutation(28 * 28)
 layers = keras.layers
 
 
@@ -49,6 +52,8 @@ class Recipe:
     warm_up: float = 0.0  # the share of the steps in which it first rises from 0
     smoothing: float = 0.0  # of the labels
     all_images: bool = False  # also those of hold_out's validation images
+    block: int = 0  # trains on so many images only: seed 1 on the first such block, and so on
+    scrambled: bool = False
 
 
 def cnn_with(convolutions: int) -> keras.Sequential:
@@ -63,24 +68,46 @@ def cnn_with(convolutions: int) -> keras.Sequential:
     return network
 
 
-def compact_without(kind: type[keras.layers.Layer]) -> keras.Sequential:
-    """The compact network of notebook 05 without its layers of one kind."""
+def cnn_with_pooling() -> keras.Sequential:
+    """The CNN of notebook 03 with max-pooling before its dense layers, as in notebook 05."""
+    stack = build_cnn().layers
+    flatten = [isinstance(layer, layers.Flatten) for layer in stack].index(True)
+    pooled = [*stack[:flatten], layers.MaxPooling2D(2), *stack[flatten:]]
+    configs = [(type(layer), layer.get_config()) for layer in pooled]
+    return keras.Sequential(
+        [keras.Input((28, 28)), *(kind.from_config(config) for kind, config in configs)]
+    )
+
+
+def compact_with(*without: type[keras.layers.Layer], dropout: float = 0.0) -> keras.Sequential:
+    """The compact network of notebook 05 without some kinds of layer, or with dropout."""
     network = keras.Sequential([keras.Input((28, 28))])
-    for layer in build_compact_cnn().layers:
+    *stack, last = build_compact_cnn().layers
+    for layer in [*stack, *([layers.Dropout(dropout)] if dropout else []), last]:
         config = layer.get_config()
-        if isinstance(layer, layers.Conv2D) and kind is layers.BatchNormalization:
+        if isinstance(layer, layers.Conv2D) and layers.BatchNormalization in without:
             config["use_bias"] = True  # with a normalisation behind it, a bias would be idle
-        if not isinstance(layer, kind):
+        if not isinstance(layer, without):
             network.add(type(layer).from_config(config))
     return network
 
 
-def compact_with_dropout() -> keras.Sequential:
-    """The compact network of notebook 05, with dropout before its last layer."""
-    *stack, last = build_compact_cnn().layers
-    return keras.Sequential([keras.Input((28, 28)), *stack, layers.Dropout(0.2), last])
+def factorial(block: int) -> dict[str, Recipe]:
+    """Notebook 05's combinations of shifts, dropout and smoothing but that of none of them."""
+    recipes = {}
+    for shifts, dropout, smoothing in list(product((False, True), repeat=3))[1:]:
+        chosen = {"shifts": shifts, "dropout": dropout, "smoothing": smoothing}
+        build = partial(
+            compact_with,
+            *([] if shifts else [layers.RandomTranslation]),
+            dropout=0.2 * dropout,
+        )
+        name = "-".join(["factorial", *(factor for factor in chosen if chosen[factor])])
+        recipes[name] = replace(COMPACT, build=build, smoothing=0.05 * smoothing, block=block)
+    return recipes
 
 
+CONTESTANTS = ["dense", "wide-dense", "cnn"]
 COMPACT = Recipe(build_compact_cnn, optimizer=Muon, rate=0.005, decays=True, smoothing=0.05)
 RECIPES = {
     "dense": Recipe(build_dense, epochs=20),
@@ -91,24 +118,50 @@ RECIPES = {
     "compact": COMPACT,
     "final-compact": replace(COMPACT, all_images=True),
     # One ingredient left out, or put back to what is customary …
-    "compact-no-shifts": replace(COMPACT, build=partial(compact_without, layers.RandomTranslation)),
+    "compact-no-shifts": replace(COMPACT, build=partial(compact_with, layers.RandomTranslation)),
     "compact-no-normalisation": replace(
-        COMPACT, build=partial(compact_without, layers.BatchNormalization)
+        COMPACT, build=partial(compact_with, layers.BatchNormalization)
     ),
     "compact-no-smoothing": replace(COMPACT, smoothing=0.0),
     "compact-no-schedule": replace(COMPACT, decays=False),
     "compact-no-muon": replace(COMPACT, optimizer=keras.optimizers.Adam),
     # … and what was tried besides, and is not in the network.
-    "compact-and-dropout": replace(COMPACT, build=compact_with_dropout),
+    "compact-and-dropout": replace(COMPACT, build=partial(compact_with, dropout=0.2)),
     "compact-and-warm-up": replace(COMPACT, warm_up=0.25),
 }
+# Notebook 04's contestants on separate blocks of training images, …
+BLOCKS = {f"block-{name}": replace(RECIPES[name], block=8_000) for name in CONTESTANTS}
+BLOCKS["block-cnn-3-layers"] = replace(RECIPES["cnn-3-layers"], block=8_000)
+for name in CONTESTANTS:
+    BLOCKS[f"scrambled-{name}"] = replace(RECIPES[name], block=8_000, scrambled=True)
+# … and notebook 05's ladder, each rung with what the rung below has, and combinations.
+CONVOLUTIONS = partial(compact_with, layers.RandomTranslation, layers.BatchNormalization)
+NORMALISED = partial(compact_with, layers.RandomTranslation)
+LADDER = {
+    "ladder-cnn": Recipe(build_cnn),
+    "ladder-pooling": Recipe(cnn_with_pooling),
+    "ladder-four-convolutions": Recipe(CONVOLUTIONS),
+    "ladder-batch-norm": Recipe(NORMALISED),
+    "ladder-rate": Recipe(NORMALISED, rate=0.005),
+    "ladder-schedule": Recipe(NORMALISED, rate=0.005, decays=True),
+    "ladder-muon": Recipe(NORMALISED, rate=0.005, decays=True, optimizer=Muon),
+}
+LADDER = {name: replace(recipe, block=6_000) for name, recipe in LADDER.items()}
+RECIPES |= BLOCKS | LADDER | factorial(block=6_000)
 # Five seeds are enough to see what these are worth.
 CLEAR = ["shifts", "smoothing", "schedule", "muon"]
 SEEDS = dict.fromkeys(RECIPES, 10) | {f"compact-no-{name}": 5 for name in CLEAR}
+# As many blocks as the 48,000 training images have.
+ON_BLOCKS = {name: 48_000 // recipe.block for name, recipe in RECIPES.items() if recipe.block}
+SEEDS |= ON_BLOCKS
 # On the offline digits, five of each network that the notebooks compare.
-OFFLINE_SEEDS = dict.fromkeys(
-    ["dense", "wide-dense", "cnn", "cnn-1-layer", "cnn-3-layers", "compact", "final-compact"], 5
+OFFLINE_SEEDS = ON_BLOCKS | dict.fromkeys(
+    [*CONTESTANTS, "cnn-1-layer", "cnn-3-layers", "compact", "final-compact"], 5
 )
+
+
+def scramble(images: np.ndarray) -> np.ndarray:
+    return images.reshape(-1, 28 * 28)[:, SCRAMBLED].reshape(-1, 28, 28)
 
 
 def train(data, name: str, recipe: Recipe, seed: int) -> dict:
@@ -116,6 +169,12 @@ def train(data, name: str, recipe: Recipe, seed: int) -> dict:
     x_train, y_train, x_valid, y_valid = hold_out(data)
     if recipe.all_images:
         x_train, y_train = data.x_train, data.y_train
+    if recipe.block:
+        block = slice((seed - 1) * recipe.block, seed * recipe.block)
+        x_train, y_train = x_train[block], y_train[block]
+    x_test = data.x_test
+    if recipe.scrambled:
+        x_train, x_valid, x_test = map(scramble, (x_train, x_valid, x_test))
     steps = recipe.epochs * -(-len(x_train) // BATCH_SIZE)  # rounded up, as `fit` counts
     rate = recipe.rate
     if recipe.decays:
@@ -139,7 +198,7 @@ def train(data, name: str, recipe: Recipe, seed: int) -> dict:
     if not recipe.all_images:
         valid = network.predict(x_valid, batch_size=BATCH_SIZE, verbose=0)
         valid_accuracy = round((valid.argmax(axis=1) == y_valid).mean(), 6)
-    test = network.predict(data.x_test, batch_size=BATCH_SIZE, verbose=0)
+    test = network.predict(x_test, batch_size=BATCH_SIZE, verbose=0)
     of_label = test[np.arange(len(test)), data.y_test]
     return {
         "data": data.name,
@@ -187,8 +246,12 @@ def record(data, folder: Path, seeds: dict[str, int]) -> None:
     prepare(path)
     table = read_records(path)
     done = set(zip(table["network"], table["seed"], strict=True))
-    for seed in range(max(seeds.values())):
-        for name in [name for name in seeds if seed < seeds[name] and (name, seed) not in done]:
+    wanted = {name: range(count) for name, count in seeds.items()}
+    for name in seeds:
+        if RECIPES[name].block:
+            wanted[name] = range(1, seeds[name] + 1)  # seed 1 is that of notebooks 04 and 05
+    for seed in range(max(seeds.values()) + 1):
+        for name in [it for it in seeds if seed in wanted[it] and (it, seed) not in done]:
             row = train(data, name, RECIPES[name], seed)
             with path.open("a") as file:
                 file.write(",".join(str(row[column]) for column in COLUMNS) + "\n")
