@@ -265,7 +265,9 @@ class TestSideBySide:
     @pytest.mark.parametrize(
         ("waiting", "running", "first"),
         [
-            (["01", "02", "03", "04"], [], "01"),
+            (["01", "02", "03", "04"], [], "02"),  # a network that others wait for
+            (["01", "03", "04"], [], "03"),  # what has to do with no other can start at any time
+            (["01", "04"], ["03"], "01"),
             (["03", "04"], ["01"], "03"),
             (["03", "04"], ["02"], None),  # the network is not there yet
             (["02", "03"], ["01"], "02"),

@@ -2,7 +2,7 @@
 
 The networks of this tutorial are too small for one training to use two cores fully; two
 trainings, each on a core of its own, do. So two notebooks are executed side by side, each on half
-of the cores, in order as far as one uses what another keeps.
+of the cores, and one that uses what another keeps after that one.
 
 A notebook is executed again only if something has changed that its execution depends on.
 build/current/ holds, for each one that has been executed, a digest of what it depended on and
@@ -100,19 +100,26 @@ def places() -> list[list[int] | None]:
 
 
 def next_one(waiting: list[str], running: list[str], tells: dict[str, dict]) -> str | None:
-    """The first waiting notebook that may start while others run, or None.
+    """The waiting notebook that should start next while others run, or None.
 
     A notebook waits for those before it that keep a network it uses. One that measures times
-    is alone: it waits for all before it, and all behind it wait for it.
+    is alone: it waits for all before it, and all behind it wait for it. Of those that may start,
+    one that keeps a network comes first, since others wait for it, and one that neither keeps
+    nor uses any comes last, since it can start at any time.
     """
+    ready = []
     for number, name in enumerate(waiting):
         used = set(tells[name]["uses"])
         before = [tells[other] for other in running + waiting[:number]]
         if tells[name]["alone"] and before:
             continue
         if not any(other["alone"] or used & set(other["keeps"]) for other in before):
-            return name
-    return None
+            ready.append(name)
+    return min(
+        ready,
+        key=lambda name: (not tells[name]["keeps"], not tells[name]["uses"]),
+        default=None,
+    )
 
 
 def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict]:
