@@ -346,8 +346,7 @@ def plot_seeds(
     for row, (name, values) in enumerate(accuracies.items()):
         others = (recorded or {}).get(name, [])
         if len(others):
-            pale = {"color": GREY, "alpha": 0.6, "markersize": 5, "markeredgewidth": 0}
-            axes.plot(others, _scatter(row, len(others)), "o", **pale)
+            _draw_recorded(axes, row, others)
         style = {"alpha": 0.75, "markersize": 7, "markeredgewidth": 0, "clip_on": False}
         axes.plot(values, _scatter(row, len(values)), "o", color=f"C{row}", **style)
         averaged = others if len(others) else values
@@ -386,8 +385,7 @@ def plot_differences(
         half = stdtrit(len(points) - 1, 0.975) * error
         mean = points.mean()
         if recorded:
-            pale = {"color": GREY, "alpha": 0.6, "markersize": 5, "markeredgewidth": 0}
-            axes.plot(points, _scatter(row, len(points)), "o", **pale)
+            _draw_recorded(axes, row, points)
         style = {"alpha": 0.6, "markersize": 6, "markeredgewidth": 0}
         axes.plot(own, _scatter(row, len(own)), "o", color=f"C{row}", **style)
         axes.errorbar(mean, row, xerr=half, fmt="|", color=TEXT, markersize=14, capsize=4)
@@ -453,6 +451,12 @@ def _percent(fraction: float, decimals: int = 1) -> str:
 def _scatter(row: int, count: int) -> np.ndarray:
     """Heights alternately a little above and below a row, so that equal values stay visible."""
     return row + np.resize([-0.12, 0.12, 0.0], count)
+
+
+def _draw_recorded(axes: Axes, row: int, values: Sequence[float]) -> None:
+    """Values on record, small and pale: one's own are drawn on them."""
+    style = {"color": GREY, "alpha": 0.6, "markersize": 5, "markeredgewidth": 0}
+    axes.plot(values, _scatter(row, len(values)), "o", **style)
 
 
 def _name_rows(axes: Axes, names: list[str], highest: float) -> None:

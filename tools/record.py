@@ -70,13 +70,12 @@ def cnn_with(convolutions: int) -> keras.Sequential:
 
 def cnn_with_pooling() -> keras.Sequential:
     """The CNN of notebook 03 with max-pooling before its dense layers, as in notebook 05."""
-    stack = build_cnn().layers
-    flatten = [isinstance(layer, layers.Flatten) for layer in stack].index(True)
-    pooled = [*stack[:flatten], layers.MaxPooling2D(2), *stack[flatten:]]
-    configs = [(type(layer), layer.get_config()) for layer in pooled]
-    return keras.Sequential(
-        [keras.Input((28, 28)), *(kind.from_config(config) for kind, config in configs)]
-    )
+    network = keras.Sequential([keras.Input((28, 28))])
+    for layer in build_cnn().layers:
+        if isinstance(layer, layers.Flatten):
+            network.add(layers.MaxPooling2D(2))
+        network.add(type(layer).from_config(layer.get_config()))
+    return network
 
 
 def compact_with(*without: type[keras.layers.Layer], dropout: float = 0.0) -> keras.Sequential:
@@ -246,10 +245,10 @@ def record(data, folder: Path, seeds: dict[str, int]) -> None:
     prepare(path)
     table = read_records(path)
     done = set(zip(table["network"], table["seed"], strict=True))
-    wanted = {name: range(count) for name, count in seeds.items()}
-    for name in seeds:
-        if RECIPES[name].block:
-            wanted[name] = range(1, seeds[name] + 1)  # seed 1 is that of notebooks 04 and 05
+    wanted = {}
+    for name, count in seeds.items():
+        first = 1 if RECIPES[name].block else 0  # notebooks 04 and 05 begin with seed 1
+        wanted[name] = range(first, first + count)
     for seed in range(max(seeds.values()) + 1):
         for name in [it for it in seeds if seed in wanted[it] and (it, seed) not in done]:
             row = train(data, name, RECIPES[name], seed)
