@@ -136,6 +136,34 @@ class TestRestart:
         for one, other in zip(restarted.get_weights(), new.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
 
+    @pytest.mark.parametrize(
+        "optimizer",
+        [
+            keras.optimizers.Adagrad(0.01),
+            keras.optimizers.Ftrl(0.01),
+            keras.optimizers.SGD(0.01, momentum=0.9, use_ema=True),
+            keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
+        ],
+        ids=lambda optimizer: type(optimizer).__name__,
+    )
+    def test_every_optimizer_remembers_what_a_new_one_does(self, optimizer):
+        weights = []
+        for used_before in (True, False):
+            network = build_dense()
+            given = type(optimizer).from_config(optimizer.get_config())
+            network.compile(given, "sparse_categorical_crossentropy")
+            if used_before:
+                network.fit(self.images, self.labels, batch_size=50, verbose=0)
+            keras.utils.set_random_seed(7)
+            start = build_dense()
+            if used_before:
+                restart(network, start)
+            else:
+                network.set_weights(start.get_weights())
+            network.fit(self.images, self.labels, batch_size=50, epochs=2, verbose=0)
+            weights.append(network.get_weights())
+        assert all(map(np.array_equal, *weights))
+
     def test_a_constant_learning_rate_stays(self):
         network = train()
         network.optimizer.learning_rate = 0.125
