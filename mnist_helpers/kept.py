@@ -11,6 +11,10 @@ from .keras_setup import keras
 from .progress import FitProgress
 from .results import check_history
 
+# Before it, a file that is made for that runs code when it is loaded, in safe mode too:
+# CVE-2025-1550 (mended in 3.9) and CVE-2025-9906 (in 3.11).
+SAFE_KERAS = (3, 11)
+
 # What a kept .keras file holds besides the network: history and settings, as JSON.
 RUN_MEMBER = "mnist_tutorial_run.json"
 
@@ -44,13 +48,19 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
     """The network, uncompiled, and the history kept by `save_run` with these settings, or None.
 
     Prints one line that says which it is and, where a kept run cannot be used, why. Keras's
-    safe mode stays on: a file that would run code when loaded is refused.
+    safe mode stays on: a file that would run code when loaded is refused. So is every file by a
+    Keras before SAFE_KERAS, whose safe mode can be got around.
     """
     path = _kept_file(name)
     if not path.exists():
         print(f"No {name} network was kept.")
         return None
     try:
+        if tuple(map(int, keras.__version__.split(".")[:2])) < SAFE_KERAS:
+            needed = ".".join(map(str, SAFE_KERAS))
+            raise ValueError(
+                f"Keras {keras.__version__} cannot load it safely; `pip install 'keras>={needed}'`"
+            )
         with zipfile.ZipFile(path) as archive:
             if archive.testzip():
                 raise ValueError("its file is damaged")

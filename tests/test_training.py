@@ -104,6 +104,15 @@ class TestKeptNetworks:
         assert not trap.exists()
         assert "not used" in capsys.readouterr().out
 
+    @pytest.mark.parametrize("version, loads", [("3.10.0", False), ("3.11.0", True)])
+    def test_a_keras_whose_safe_mode_is_not_safe_loads_nothing(
+        self, artifacts, network, monkeypatch, capsys, version, loads
+    ):
+        save_run("dense", network, HISTORY, SETTINGS)
+        monkeypatch.setattr(keras, "__version__", version)
+        assert (load_run("dense", SETTINGS) is not None) is loads
+        assert ("pip install 'keras>=3.11'" in capsys.readouterr().out) is not loads
+
     def test_a_folder_that_cannot_be_made_is_told_and_survived(
         self, tmp_path, monkeypatch, network, capsys
     ):
