@@ -3,6 +3,7 @@
 import inspect
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Number
 from pathlib import Path
@@ -43,21 +44,36 @@ def free_memory_gb() -> float:
     """Memory that this process can still get, in GB (10**9 bytes).
 
     A container may be allowed less than the machine has: the limits that JupyterHub
-    (MEM_LIMIT) and Linux control groups set are taken into account.
+    (MEM_LIMIT) and Linux control groups set are taken into account. MEM_LIMIT is for all that
+    the user runs, other kernels included.
     """
     free = psutil.virtual_memory().available
-    used_here = psutil.Process().memory_info().rss
     limit = os.environ.get("MEM_LIMIT", "")
     if limit.isdigit():
-        free = min(free, int(limit) - used_here)
-    try:
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text().strip()
-        if limit.isdigit():
-            free = min(free, int(limit) - int((group / "memory.current").read_text()))
-    except OSError:
-        pass  # not Linux, or no control group
+        free = min(free, int(limit) - _used_by_the_user())
+    with suppress(OSError):  # not Linux, or no control group
+        free = min(free, _free_in_group(Path("/sys/fs/cgroup")))
     return max(free, 0) / 1e9
+
+
+def _used_by_the_user() -> int:
+    """Bytes that the processes of this process's user hold in memory."""
+    user, used = psutil.Process().username(), 0
+    for process in psutil.process_iter(["username", "memory_info"]):
+        if process.info["username"] == user and process.info["memory_info"]:
+            used += process.info["memory_info"].rss
+    return used
+
+
+def _free_in_group(group: Path) -> float:
+    """Bytes left in a control group. OSError where the folder is none, or has no limit to read."""
+    limit = (group / "memory.max").read_text().strip()
+    if not limit.isdigit():  # "max"
+        return float("inf")
+    used = int((group / "memory.current").read_text())
+    # Of the files that were read, what was not looked at lately is given up when it is needed.
+    counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    return int(limit) - used + int(counts.get("inactive_file", 0))
 
 
 def check_parameters(**ranges: tuple[int | str, int | str]) -> None:

@@ -1,11 +1,13 @@
 """Parameters and machine, checked at the start of a notebook."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from mnist_helpers import check_parameters, checked, load_mnist, preflight
+from mnist_helpers import check_parameters, checked, load_mnist, preflight, setup_check
 from mnist_helpers.setup_check import free_memory_gb
 
 BAD = [0, -1, 201, 10**400, 2.5, "many", "", None, True, 2j, float("nan"), np.array([1, 2])]
@@ -76,3 +78,36 @@ def test_little_memory_is_told_with_the_way_out(capsys, monkeypatch):
 
 def test_free_memory_is_measured_in_gigabytes():
     assert 0.05 < free_memory_gb() < 10_000
+
+
+def test_cached_files_count_as_free_memory(tmp_path):
+    counts = {"memory.max": "2000", "memory.current": "1500"}
+    counts["memory.stat"] = "anon 300\ninactive_file 1200\nactive_file 0"
+    for name, content in counts.items():
+        (tmp_path / name).write_text(content + "\n")
+    assert setup_check._free_in_group(tmp_path) == 1_700
+
+
+def test_a_group_without_a_limit_leaves_all_there_is(tmp_path):
+    (tmp_path / "memory.max").write_text("max\n")
+    assert setup_check._free_in_group(tmp_path) == float("inf")
+
+
+def test_what_another_kernel_holds_is_not_free_under_a_hubs_limit(monkeypatch):
+    monkeypatch.setenv("MEM_LIMIT", str(2**40))
+    monkeypatch.setattr(setup_check.psutil, "virtual_memory", lambda: Machine)
+    before = free_memory_gb()
+    program = "held = bytearray(b'x' * 300_000_000); print('held', flush=True); input()"
+    kernel = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with kernel:
+        kernel.stdout.readline()
+        assert before - free_memory_gb() == pytest.approx(0.3, abs=0.25)
+        kernel.stdin.close()
+
+
+class Machine:
+    """More memory than any limit in a test allows."""
+
+    available = 2**50
