@@ -504,6 +504,19 @@ def test_saved_digits_can_be_forgotten(front):
     assert take.is_hidden()
 
 
+@pytest.mark.parametrize("stored", ["null", "5", "{}", "[null, 5, {}]", "no JSON"])
+def test_what_is_no_list_of_digits_counts_as_none(front, tmp_path, stored):
+    front.page.context.add_init_script(
+        f"if (!sessionStorage.begun) localStorage.setItem(sessionStorage.begun = "
+        f"'mnist-tutorial-digits', {stored!r})"
+    )
+    front.page.reload()
+    front.save(EXAMPLE_DRAWINGS[3], 3)
+    assert front.message().startswith("Saved as a 3: 1 ")
+    assert taken_along(front, tmp_path / "my_digits.npz")["labels"].tolist() == [3]
+    assert front.complaints == []
+
+
 STORAGES = {
     "refused": """Object.defineProperty(window, 'localStorage', {
       get() { throw new DOMException('refused', 'SecurityError'); },

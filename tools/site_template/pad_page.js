@@ -76,8 +76,12 @@ function keptDigits() {
   let lasting = true;
   const all = () => {
     try {
-      // Another page may have added some.
-      if (lasting) digits = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+      // Another page may have added some. What is no list was put there by something else.
+      if (lasting) {
+        const stored = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+        const isDigit = (digit) => Array.isArray(digit?.strokes) && Number.isInteger(digit.label);
+        digits = Array.isArray(stored) ? stored.filter(isDigit) : [];
+      }
     } catch {
       lasting = false;
     }
