@@ -9,7 +9,6 @@ import warnings
 import numpy as np
 import picture_corpus as corpus
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -17,6 +16,7 @@ from PIL import Image
 from test_images import MANY, assert_in_mnist_form, mean_difference
 
 from mnist_helpers import keras
+from mnist_helpers.files import artifacts_folder
 from mnist_helpers.pictures import picture_steps, prepare_picture, read_picture
 
 MANY = settings(MANY, max_examples=1000)
@@ -39,7 +39,7 @@ def test_corpus_has_forty_conditions_and_gives_the_same_picture_again():
 @pytest.fixture(scope="module")
 def outcomes(full_run) -> dict[str, list]:
     """By condition, (digit, answer of the compact network or reason of the refusal) of each."""
-    network = keras.saving.load_model(ROOT / "artifacts" / "compact.keras", compile=False)
+    network = keras.saving.load_model(artifacts_folder() / "compact.keras", compile=False)
     found = {}
     for condition in CONDITIONS:
         found[condition] = []
