@@ -91,6 +91,8 @@ class TestSetup:
             (tmp_path / name).write_bytes((ROOT / name).read_bytes())
         monkeypatch.setattr(setup_venv, "ROOT", tmp_path)
         before = setup_venv.wanted_stamp()
+        (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 99\n")
+        assert setup_venv.wanted_stamp() == before  # a setting of the linter does not
         (tmp_path / "requirements.lock").write_text("numpy==0.0")
         assert setup_venv.wanted_stamp() != before
 
@@ -192,10 +194,23 @@ class TestInstallation:
         assert "No matching distribution found for numpy==2.0" in last
         assert not self.is_installed(checkout)
 
+    @pytest.mark.parametrize("behind_a_link", [False, True])
+    def test_an_environment_of_someone_else_is_refused(self, checkout, tmp_path, behind_a_link):
+        theirs = tmp_path / "theirs" if behind_a_link else checkout / ".venv"
+        (theirs / "bin").mkdir(parents=True)
+        (theirs / "bin" / "tool").write_text("precious")
+        if behind_a_link:
+            (checkout / ".venv").symlink_to(theirs, target_is_directory=True)
+        done = self.set_up(checkout)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "move it away" in done.stderr.splitlines()[-1]
+        assert (theirs / "bin" / "tool").read_text() == "precious"
+
     def test_an_activated_environment_that_is_out_of_date_is_replaced(self, checkout):
         subprocess.run(
             [sys._base_executable, "-m", "venv", "--without-pip", checkout / ".venv"], check=True
         )
+        (checkout / ".venv" / "mnist-tutorial").touch()  # as made by an earlier set-up
         done = self.set_up(checkout, python=checkout / ".venv" / "bin" / "python")
         assert (done.returncode, done.stderr) == (0, "")
         assert self.is_installed(checkout)

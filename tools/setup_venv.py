@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -18,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 # Written last: an interrupted installation leaves no stamp, so it is never taken for a good one.
 STAMP = VENV / "installed.txt"
+# Written first: what lies in an environment without this mark is somebody else's.
+OURS = VENV / "mnist-tutorial"
 # Of pip's settings, those that say how packages are reached. The others, PIP_USER or PIP_TARGET
 # for example, say where they go and which: that is settled here.
 PIP_REACHES = re.compile(
@@ -44,8 +47,7 @@ def clean_environment() -> dict[str, str]:
 
 def wanted_stamp() -> str:
     digest = hashlib.sha256()
-    for name in ("requirements.lock", "pyproject.toml"):
-        digest.update((ROOT / name).read_bytes())
+    digest.update((ROOT / "requirements.lock").read_bytes())
     return f"{sys.version_info.major}.{sys.version_info.minor} {ROOT} {digest.hexdigest()}\n"
 
 
@@ -54,6 +56,22 @@ def is_current() -> bool:
         return STAMP.read_text(encoding="utf-8") == wanted_stamp() and python_of(VENV).exists()
     except (OSError, ValueError):
         return False
+
+
+def refuse_a_foreign_environment() -> None:
+    """Say what to do where `.venv` is not one that this program has made."""
+    if not os.path.lexists(VENV):
+        return
+    if VENV.is_symlink() or not VENV.is_dir():
+        fail(
+            f"{VENV} is a link or a file, and a folder is needed: move it away, then run this again"
+        )
+    if any(VENV.iterdir()) and not OURS.exists() and not STAMP.exists():
+        fail(
+            f"{VENV} was made by someone else, and would be emptied: move it away or delete it, "
+            "then run this again. To use it as it is, install into it with "
+            "`pip install '.[tutorial]'` and start `jupyter lab notebooks` from it"
+        )
 
 
 def run_step(what: str, command: list) -> None:
@@ -67,11 +85,15 @@ def run_step(what: str, command: list) -> None:
 
 
 def install() -> None:
+    refuse_a_foreign_environment()
     STAMP.unlink(missing_ok=True)
     print(f"setup: installing the pinned packages into {VENV.name} (a few minutes)", flush=True)
     try:
-        venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
-    except (OSError, subprocess.CalledProcessError) as error:
+        shutil.rmtree(VENV, ignore_errors=True)
+        VENV.mkdir(exist_ok=True)
+        OURS.touch()
+        venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         fail(f"{VENV.name} could not be made (on Debian, python3-venv is needed): {error}")
     # -I: neither variables nor the user's own packages count; --no-user: nor pip's configuration.
     python = [python_of(VENV), "-I"]
