@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -543,9 +544,11 @@ def test_where_nothing_can_be_kept_the_pad_says_so_and_works(front, tmp_path, st
 def test_a_layer_that_the_pages_do_not_know_ends_the_run_with_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "BUILD", tmp_path)
     monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "none")
-    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path))
+    (tmp_path / "networks").mkdir()
     bent = layers.Dense(10, activation="tanh", name="bent")
-    keras.Sequential([keras.Input((28, 28)), layers.Flatten(), bent]).save(tmp_path / "cnn.keras")
+    keras.Sequential([keras.Input((28, 28)), layers.Flatten(), bent]).save(
+        tmp_path / "networks" / "cnn.keras"
+    )
     with pytest.raises(SystemExit, match="cannot compute the layer bent: the activation tanh"):
         run.render_site()
 
@@ -553,15 +556,28 @@ def test_a_layer_that_the_pages_do_not_know_ends_the_run_with_its_name(tmp_path,
 def test_site_is_rendered_anew_when_a_network_has_changed(untrained, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "BUILD", tmp_path)
     monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "none")
-    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "kept"))
     write_notebooks(tmp_path / "notebooks")
-    (tmp_path / "kept").mkdir()
+    (tmp_path / "networks").mkdir()
     front_page, networks = tmp_path / "site" / "index.html", tmp_path / "site" / "networks.js"
     run.render_site()
     assert networks.stat().st_size < 100
     front_page.write_text("as it was")
     run.render_site()
     assert front_page.read_text() == "as it was"  # nothing has changed
-    untrained.networks["dense"].save(tmp_path / "kept" / "dense.keras")
+    untrained.networks["dense"].save(tmp_path / "networks" / "dense.keras")
     run.render_site()
     assert front_page.read_text() != "as it was" and networks.stat().st_size > 100_000
+
+
+def test_pages_have_the_networks_of_the_run_though_a_learner_has_kept_others(tmp_path, monkeypatch):
+    kept, taken = tmp_path / "kept" / "dense.keras", tmp_path / "networks" / "dense.keras"
+    monkeypatch.setattr(run, "BUILD", tmp_path)
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(kept.parent))
+    kept.parent.mkdir()
+    began = time.time()
+    kept.write_text("of the run")
+    run.take_networks(["dense"], began)
+    kept.write_text("of a learner")  # who has trained for an epoch since
+    assert taken.read_text() == "of the run"
+    run.take_networks(["dense"], time.time() + 60)  # a run that could keep nothing
+    assert not taken.exists()

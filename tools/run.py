@@ -83,7 +83,10 @@ def measured_before(name: str, digest: str) -> dict | None:
     """What was measured of a notebook that need not be executed again, or None."""
     entry = read_json(BUILD / "current" / f"{name}.json")
     outcomes = [BUILD / "notebooks" / f"{name}.ipynb"]
-    outcomes += [artifacts_folder() / f"{network}.keras" for network in entry.get("keeps", [])]
+    for network in entry.get("keeps", []):
+        outcomes += [
+            folder / f"{network}.keras" for folder in (artifacts_folder(), BUILD / "networks")
+        ]
     if entry.get("digest") != digest or not all(path.exists() for path in outcomes):
         return None
     return entry
@@ -134,7 +137,7 @@ def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict
     free = set(range(len(cores)))
     with ThreadPoolExecutor(len(cores)) as pool:
         while running or waiting:
-            while free and (name := next_one(waiting, [n for n, _ in running.values()], tells)):
+            while free and (name := next_one(waiting, [n for n, *_ in running.values()], tells)):
                 waiting.remove(name)
                 print(f"{name}: executing", flush=True)
                 line = min(free)
@@ -142,7 +145,8 @@ def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict
                 alone = tells[name]["alone"] or (not running and not waiting)
                 output = BUILD / "notebooks" / paths[name].name
                 options = {"cores": None if alone else cores[line], "line": line}
-                running[pool.submit(execute, paths[name], output, **options)] = name, line
+                began = time.time()
+                running[pool.submit(execute, paths[name], output, **options)] = name, line, began
             try:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
             except KeyboardInterrupt:
@@ -151,19 +155,35 @@ def execute_side_by_side(wanted: dict[str, str], dataset: str) -> dict[str, dict
                     child.kill()
                 raise
             for job in done:
-                name, line = running.pop(job)
+                name, line, began = running.pop(job)
                 free.add(line)
                 try:
                     report = job.result()
                 except NotebookFailed as error:
                     failure, waiting = failure or error, []
                     continue
+                take_networks(tells[name]["keeps"], began)
                 report |= {"digest": wanted[name], "keeps": tells[name]["keeps"]}
                 measured[name] = report | {"dataset": dataset, "machine": this_machine()}
                 write_json(BUILD / "current" / f"{name}.json", measured[name])
     if failure:
         raise failure
     return measured
+
+
+def take_networks(names: list[str], since: float) -> None:
+    """Put the networks that a notebook has kept since then where the pages take theirs from.
+
+    A learner may train another one at any time, and artifacts/ then holds that.
+    """
+    of_run = BUILD / "networks"
+    of_run.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        kept, taken = (folder / f"{name}.keras" for folder in (artifacts_folder(), of_run))
+        if kept.exists() and kept.stat().st_mtime >= since - 1:
+            shutil.copyfile(kept, taken)
+        else:  # nothing could be kept
+            taken.unlink(missing_ok=True)
 
 
 def run_all(everything: bool = False) -> dict:
@@ -220,7 +240,7 @@ def render_site() -> None:
     # The live parts. A view that JupyterLab shows too is among the helpers: where it changes, the
     # notebooks are executed again.
     sources += [tools / "live.py", tools / "export_networks.py"]
-    sources += sorted(artifacts_folder().glob("*.keras"))
+    sources += sorted((BUILD / "networks").glob("*.keras"))
     about = about_this_run([path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))])
     content = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     content.update(json.dumps(about).encode())
@@ -232,7 +252,7 @@ def render_site() -> None:
     from export_networks import export_networks
 
     try:
-        export_networks(artifacts_folder(), BUILD / "site")
+        export_networks(BUILD / "networks", BUILD / "site")
     except ValueError as error:
         sys.exit(f"run: no reading view: {error}")
     build_site(BUILD / "notebooks", BUILD / "site", about)
