@@ -95,14 +95,8 @@ def load_mnist() -> Mnist:
     if offline_is_chosen():
         return _load_offline_digits()
 
-    cached = expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / "mnist.npz"
-    if os.path.exists(cached):
-        try:
-            return Mnist("MNIST", **_read_arrays(cached, MNIST_SHA256))
-        except _UnusableError as problem:
-            print(f"MNIST is downloaded anew, because {cached} cannot be used: it {problem}.")
     try:
-        return Mnist("MNIST", **_download(cached))
+        return cached_or_downloaded()
     except DownloadError as problem:
         print(
             f"These are the offline digits, not MNIST: the download failed, because {problem}. "
@@ -110,6 +104,20 @@ def load_mnist() -> Mnist:
             "path of an mnist.npz before starting Jupyter."
         )
     return _load_offline_digits()
+
+
+def cached_or_downloaded() -> Mnist:
+    """MNIST from Keras's cache or, where that has none, from its address.
+
+    Raises DownloadError, which says why, where neither can be had.
+    """
+    cached = expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / "mnist.npz"
+    if os.path.exists(cached):
+        try:
+            return Mnist("MNIST", **_read_arrays(cached, MNIST_SHA256))
+        except _UnusableError as problem:
+            print(f"MNIST is downloaded anew, because {cached} cannot be used: it {problem}.")
+    return Mnist("MNIST", **_download(cached))
 
 
 def hold_out(data: Mnist) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

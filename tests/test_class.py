@@ -263,6 +263,21 @@ def test_check_class_passes_for_a_hub_and_leaves_it_as_it_was(hub):
     wait_until(lambda: hub.processes_of("anna") == [], HANGS, "end of the server")
 
 
+def test_check_class_ends_a_server_that_it_started_though_no_kernel_starts_there(hub):
+    asyncio.run(stop(hub, "anna"))
+    startup = hub.home("anna") / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True, exist_ok=True)
+    (startup / "00-end.py").write_text("import os; os._exit(1)")
+    token = asyncio.run(Learner.log_in(hub.url, "anna", hub.passwords["anna"])).token
+    try:
+        status, lines = check_class(hub.url, token)
+    finally:
+        (startup / "00-end.py").unlink()
+    assert status == 1 and lines[2].startswith("PROBLEM  Kernel: ")
+    assert lines[3] == "ok       End: the server is stopped"
+    wait_until(lambda: hub.processes_of("anna") == [], HANGS, "end of the server")
+
+
 @pytest.mark.parametrize(
     ("token", "told"),
     [("", "make a token at http://*/hub/token, and set"), ("wrong", "/hub/api/user: 403 *")],
