@@ -292,6 +292,39 @@ def test_ci_runs_on_every_supported_python_and_system():
     assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
 
 
+def test_ci_runs_the_tests_on_real_mnist_which_is_fetched_once():
+    for job in (WORKFLOW["jobs"]["quick"], WORKFLOW["jobs"]["whole"]):
+        assert job["needs"] == "mnist"
+        (path,) = {
+            step["env"]["MNIST_NPZ"] for step in job["steps"] if "tee" in step.get("run", "")
+        }
+        (kept,) = {s["with"]["path"] for s in job["steps"] if "/cache@" in s.get("uses", "")}
+        assert path == f"{kept}/mnist.npz"
+
+
+def test_ci_says_in_its_summary_what_it_skipped(tmp_path):
+    for job in (WORKFLOW["jobs"]["quick"], WORKFLOW["jobs"]["whole"]):
+        (say,) = {step["run"] for step in job["steps"] if "SUMMARY" in step.get("run", "")}
+        (tmp_path / "tests.txt").write_text(
+            "2 passed\nSKIPPED [1] tests/faults.py:34: no unshare\n"
+        )
+        summary = tmp_path / "summary.md"
+        variables = os.environ | {"GITHUB_STEP_SUMMARY": str(summary)}
+        subprocess.run(["bash", "-ec", say], cwd=tmp_path, env=variables, check=True)
+        assert summary.read_text().splitlines()[-1] == "SKIPPED [1] tests/faults.py:34: no unshare"
+
+
+def test_a_push_and_its_pull_request_do_not_both_run():
+    assert WORKFLOW[True]["push"] == {"branches": ["main"]} and "pull_request" in WORKFLOW[True]
+
+
+def test_every_lock_is_audited():
+    (audit,) = [step["run"] for step in STEPS if "pip-audit" in step.get("run", "")]
+    listing = audit.split("; do")[0] + "; do echo $lock; done"
+    listed = subprocess.run(["bash", "-ec", listing], cwd=ROOT, capture_output=True, text=True)
+    assert listed.stdout.split() == sorted(path.name for path in ROOT.glob("requirements*.lock"))
+
+
 def test_workflows_use_each_action_at_one_commit_and_say_which_version_it_is():
     commits = {}
     for path in sorted((ROOT / ".github/workflows").glob("*.yml")):
@@ -317,9 +350,8 @@ def test_pages_are_published_of_a_run_on_mnist_one_at_a_time():
     build, deploy = PUBLISHING["jobs"]["build"], PUBLISHING["jobs"]["deploy"]
     checkout, python, cache, run, check, upload = build["steps"]
     assert {"checkout": checkout, "python": python, "cache": cache} == {
-        "checkout": STEPS[0],
-        "python": WORKFLOW["jobs"]["whole"]["steps"][1],
-        "cache": STEPS[2],
+        name: WORKFLOW["jobs"]["whole"]["steps"][number]
+        for number, name in enumerate(("checkout", "python", "cache"))
     }
     assert run["run"] == "make run"
     assert check["run"].strip() == """grep '"dataset": "MNIST"' build/results.json"""
