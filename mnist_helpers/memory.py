@@ -46,6 +46,8 @@ def restart(network: keras.Model, fresh: keras.Model) -> None:
     # What an optimizer begins with is not always 0: the accumulators of Adagrad are not, nor are
     # averaged weights. One made anew knows.
     optimizer = network.optimizer
+    if not optimizer.built:  # never used: it has nothing to remember
+        return
     anew = type(optimizer).from_config(optimizer.get_config())
     anew.build(network.trainable_variables)
     for variable, other in zip(optimizer.variables, anew.variables, strict=True):

@@ -7,7 +7,6 @@ import psutil
 import pytest
 
 from mnist_helpers import (
-    Muon,
     build_compact_cnn,
     build_dense,
     forget_networks,
@@ -127,7 +126,9 @@ class TestRestart:
     def compiled(self):
         network = build_compact_cnn()
         rate = keras.optimizers.schedules.CosineDecay(0.01, 8)
-        network.compile(Muon(rate), "sparse_categorical_crossentropy")
+        network.compile(
+            keras.optimizers.AdamW(rate, weight_decay=0.05), "sparse_categorical_crossentropy"
+        )
         return network
 
     def test_a_restarted_network_learns_what_a_new_one_learns(self):
@@ -170,6 +171,12 @@ class TestRestart:
         restart(network, build_dense())
         assert float(network.optimizer.learning_rate) == 0.125
         assert int(network.optimizer.iterations) == 0
+
+    def test_a_network_that_was_never_trained_gets_the_weights(self):
+        network, fresh = build_dense(), build_dense()
+        network.compile("adam", "sparse_categorical_crossentropy")
+        restart(network, fresh)
+        assert all(map(np.array_equal, network.get_weights(), fresh.get_weights()))
 
     def test_another_network_is_refused(self):
         network = train()
