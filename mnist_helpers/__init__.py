@@ -20,6 +20,7 @@ if platform.machine() in ("x86_64", "AMD64"):
 
 # The public names, by the module that defines them.
 _MODULES = {
+    "batches": ["shuffled_batches"],
     "data": ["MnistError", "hold_out", "load_mnist"],
     "drawings": ["EXAMPLE_DRAWINGS"],
     "images": [
@@ -38,7 +39,6 @@ _MODULES = {
         "build_wide_dense",
         "count_multiplications",
     ],
-    "muon": ["Muon"],
     "offline_digits": ["originals_for_test"],
     "pad": ["DrawingPad", "collection_path", "load_collection", "show_picture_of_pad"],
     "patch": ["PatchView"],

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from .batches import shuffled_batches
 from .data import Mnist, hold_out
 from .files import artifacts_folder, place, write_atomically
 from .keras_setup import keras
@@ -15,8 +16,9 @@ from .results import check_history
 # CVE-2025-1550 (mended in 3.9) and CVE-2025-9906 (in 3.11).
 SAFE_KERAS = (3, 11)
 
-# What a kept .keras file holds besides the network: history and settings, as JSON.
-RUN_MEMBER = "mnist_tutorial_run.json"
+# What a kept .keras file holds besides the network: history and settings, as JSON. Its number
+# is raised where the same settings train another network: the second draws batches anew.
+RUN_MEMBER = "mnist_tutorial_run_2.json"
 
 
 def save_run(name: str, model: keras.Model, history: dict, settings: dict) -> None:
@@ -64,6 +66,8 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip():
                 raise ValueError("its file is damaged")
+            if RUN_MEMBER not in archive.namelist():
+                raise ValueError("another version of the tutorial kept it, or something else")
             run = json.loads(archive.read(RUN_MEMBER))
         if run["settings"] != settings:
             raise ValueError("it was trained with other settings")
@@ -109,10 +113,10 @@ def load_or_train(
         metrics=["accuracy"],
         steps_per_execution=20,
     )
+    labels = keras.utils.to_categorical(y_train[:train_images], 10)
     fit = model.fit(
-        x_train[:train_images],
-        keras.utils.to_categorical(y_train[:train_images], 10),
-        batch_size=batch_size,
+        shuffled_batches(x_train[:train_images], labels, batch_size),
+        shuffle=False,
         epochs=epochs,
         validation_data=(x_valid, keras.utils.to_categorical(y_valid, 10)),
         verbose=0,

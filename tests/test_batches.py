@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from test_notebook_faults import DENSE, Kernel, place_of, sources
 
-from mnist_helpers import build_dense, keras
-from mnist_helpers.batches import shuffled_batches
+from mnist_helpers import build_dense, keras, shuffled_batches
 
 images = np.random.default_rng(0).integers(0, 256, (250, 28, 28), dtype="uint8")
 
@@ -51,3 +51,32 @@ def test_each_image_keeps_its_label():
 def test_what_gives_no_batches_is_refused(count, labels, size):
     with pytest.raises(ValueError, match=f"{count} images, {labels} labels, batches of {size}"):
         shuffled_batches(images[:count], np.arange(labels), size)
+
+
+# Keeps which images each step of a training gets.
+WATCH = """
+seen, step = [], model.train_step
+
+def watched_step(batch):
+    seen.extend(image.tobytes() for image in batch[0].numpy())
+    return step(batch)
+
+model.train_step, model.run_eagerly = watched_step, True
+"""
+
+
+@pytest.mark.slow
+def test_notebook_02_trains_on_other_batches_in_each_epoch_and_on_the_same_with_the_same_seed():
+    cells = sources(DENSE, train_images=1_000, epochs=2)
+    build, fit = place_of(cells, "model = keras.Seq"), place_of(cells, "fit = model.fit(")
+    kernel = Kernel()
+    try:
+        kernel.run_all(cells[:fit])
+        kernel.run_all([WATCH, cells[fit], "first = seen"])
+        assert kernel.run("assert seen[:1_000] != seen[1_000:] and len(seen) == 2_000")[0] == ""
+        assert kernel.run("assert sorted(seen[:1_000]) == sorted(seen[1_000:])")[0] == ""
+        kernel.run_all(cells[build:fit])
+        kernel.run_all([WATCH, cells[fit]])
+        assert kernel.run("assert seen == first")[0] == ""
+    finally:
+        kernel.close()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mnist_helpers import (
-    Muon,
     build_cnn,
     build_compact_cnn,
     build_dense,
@@ -107,7 +106,7 @@ class TestCompactNetwork:
         images = np.zeros((500, 28, 28), dtype="uint8")
         images[np.arange(500), 4 + 5 * labels, 6:22] = 255  # a line, lower for a larger label
         network = build_compact_cnn()
-        network.compile(loss="sparse_categorical_crossentropy", optimizer=Muon(0.005))
+        network.compile("adamw", "sparse_categorical_crossentropy")
         before = network.evaluate(images, labels, verbose=0)
         network.fit(images, labels, batch_size=50, epochs=4, verbose=0)
         assert network.evaluate(images, labels, verbose=0) < before

@@ -79,6 +79,10 @@ class Kernel:
         for source in cells:
             assert self.run(source) == ("", ""), source
 
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
@@ -88,8 +92,7 @@ def kernel(tmp_path_factory):
     folder = str(kernel.artifacts)
     assert kernel.run(f"import os; os.environ['MNIST_ARTIFACTS'] = {folder!r}") == ("", "")
     yield kernel
-    kernel.client.stop_channels()
-    kernel.manager.shutdown_kernel(now=True)
+    kernel.close()
 
 
 @pytest.mark.slow

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 import record as tool
 
-from mnist_helpers import build_cnn, build_compact_cnn, hold_out, keras, load_records
+from mnist_helpers import (
+    build_cnn,
+    build_compact_cnn,
+    hold_out,
+    keras,
+    load_records,
+    shuffled_batches,
+)
 from mnist_helpers.data import Mnist
 
 QUICK_ONES = ("dense", "compact", "final-compact")
@@ -42,7 +49,7 @@ class TestRecipes:
     def test_eight_combinations_are_all_there_is_of_three_factors(self):
         combinations = [name for name in tool.RECIPES if name.startswith("factorial-")]
         assert len(combinations) == 7  # and the last rung of the ladder, which has none of them
-        last, most = tool.RECIPES["ladder-muon"], tool.RECIPES[max(combinations, key=len)]
+        last, most = tool.RECIPES["ladder-small-batches"], tool.RECIPES[max(combinations, key=len)]
         kinds = [type(layer).__name__ for layer in last.build().layers]
         more = [type(layer).__name__ for layer in most.build().layers]
         assert sorted(more) == sorted([*kinds, "Dropout", "RandomTranslation"])
@@ -85,13 +92,13 @@ class TestRecording:
 
     def test_each_seed_has_a_block_of_training_images_of_its_own(self, data, tmp_path, monkeypatch):
         x_train, _, _, _ = hold_out(data)
-        seen, fit = [], keras.Sequential.fit
+        seen = []
 
-        def look(network, images, *arguments, **options):
+        def look(images, labels, batch_size):
             seen.append(images)
-            return fit(network, images, *arguments, **options)
+            return shuffled_batches(images, labels, batch_size)
 
-        monkeypatch.setattr(keras.Sequential, "fit", look)
+        monkeypatch.setattr(tool, "shuffled_batches", look)
         tool.record(data, tmp_path, {"block-dense": 2, "scrambled-dense": 1})
         rows = [("block-dense", 1), ("scrambled-dense", 1), ("block-dense", 2)]
         assert trained(tmp_path) == rows
@@ -119,6 +126,13 @@ class TestRecording:
         tool.record(data, tmp_path, {"dense": 2})
         assert trained(tmp_path) == [("dense", 0), ("dense", 1)]
 
+    def test_which_images_were_right_is_kept_as_bits(self, data, tmp_path):
+        tool.record(data, tmp_path, {"dense": 2, "final-compact": 1})
+        answers = tool.read_answers(tmp_path / "answers.npz")
+        assert list(answers) == ["MNIST/dense/0", "MNIST/dense/1"]
+        table = pd.read_csv(tmp_path / "mnist.csv", comment="#")
+        assert_agreement(table, answers, test_images=200, valid_images=500)
+
     def test_check_tells_a_row_that_cannot_be_repeated(self, data, tmp_path, capsys):
         tool.record(data, tmp_path, {"dense": 2, "final-compact": 2})
         assert tool.check(data, tmp_path, 4)
@@ -130,7 +144,31 @@ class TestRecording:
         assert "NOT the same" in capsys.readouterr().out
 
 
+def assert_agreement(table, answers: dict, test_images: int, valid_images: int) -> None:
+    """The bits of each training give the accuracies of its row."""
+    rows = table.set_index(["data", "network", "seed"])
+    for name, bits in answers.items():
+        data, network, seed = name.split("/")
+        row = rows.loc[data, network, int(seed)]
+        right = np.unpackbits(bits)
+        valid = right[test_images : test_images + valid_images]
+        assert right[:test_images].mean() == pytest.approx(row["test_accuracy"], abs=1e-6)
+        assert valid.mean() == pytest.approx(row["valid_accuracy"], abs=1e-6)
+
+
 class TestRecords:
+    def test_the_bits_agree_with_the_accuracies_beside_them(self):
+        table, answers = load_records(), tool.read_answers(tool.FOLDER / "answers.npz")
+        assert_agreement(table, answers, test_images=10_000, valid_images=12_000)
+        full = table[table["network"].isin(tool.WITH_ANSWERS)]
+        names = full["data"] + "/" + full["network"] + "/" + full["seed"].astype(str)
+        assert set(names) == set(answers)
+
+    def test_every_network_is_there_with_all_its_seeds(self):
+        counts = load_records().groupby(["data", "network"]).size()
+        for name, seeds in [("MNIST", tool.SEEDS), ("offline digits", tool.OFFLINE_SEEDS)]:
+            assert counts[name].to_dict() == seeds
+
     def test_every_row_is_a_training_by_its_recipe(self):
         table = load_records()
         assert list(table.columns) == tool.COLUMNS

@@ -29,7 +29,7 @@ def train_with_keras(
     """
     os.environ["KERAS_BACKEND"] = "jax" if variant == "jax" else "tensorflow"
     if variant == "tutorial":
-        from mnist_helpers import build_cnn, build_dense, keras
+        from mnist_helpers import build_cnn, build_dense, keras, shuffled_batches
 
         networks = [build_dense(), build_cnn()]
         epoch = settings["train_images"] * 4 // 5 // settings["batch_size"]
@@ -46,7 +46,9 @@ def train_with_keras(
         x_train, x_test = x_train / 255, x_test / 255
     y_train, y_test = (keras.utils.to_categorical(read(name), 10) for name in ("y_train", "y_test"))
 
-    options = {"batch_size": settings["batch_size"], "validation_split": 0.2, "verbose": 0}
+    options = {"verbose": 0}
+    of_arrays = {"batch_size": settings["batch_size"], "validation_split": 0.2}
+    whole = len(x_train) * 4 // 5  # what is not held out
     results = []
     called = zip(steps_per_execution, validation_batch_size, strict=True)
     for name, model, (steps, of_validation) in zip(("dense", "cnn"), networks, called, strict=True):
@@ -59,7 +61,12 @@ def train_with_keras(
         shape = (-1, *model.input_shape[1:])
         start = time.perf_counter()
         options |= {"epochs": settings[f"{name}_epochs"], "validation_batch_size": of_validation}
-        model.fit(x_train.reshape(shape), y_train, **options)
+        if variant == "tutorial":
+            batches = shuffled_batches(x_train[:whole], y_train[:whole], settings["batch_size"])
+            options |= {"validation_data": (x_train[whole:], y_train[whole:]), "shuffle": False}
+            model.fit(batches, **options)
+        else:
+            model.fit(x_train.reshape(shape), y_train, **(options | of_arrays))
         seconds = time.perf_counter() - start
         results.append((seconds, model.evaluate(x_test.reshape(shape), y_test, verbose=0)[1]))
     return results
