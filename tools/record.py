@@ -95,7 +95,7 @@ def compact_with(*without: type[keras.layers.Layer], dropout: float = 0.0) -> ke
 
 def factorial(block: int) -> dict[str, Recipe]:
     """Notebook 05's combinations of shifts, dropout and smoothing but that of none of them."""
-    recipes = {}
+    recipes, last_rung = {}, LADDER["ladder-small-batches"]
     for shifts, dropout, smoothing in list(product((False, True), repeat=3))[1:]:
         chosen = {"shifts": shifts, "dropout": dropout, "smoothing": smoothing}
         build = partial(
@@ -104,16 +104,19 @@ def factorial(block: int) -> dict[str, Recipe]:
             dropout=0.2 * dropout,
         )
         name = "-".join(["factorial", *(factor for factor in chosen if chosen[factor])])
-        last_rung = LADDER["ladder-small-batches"]
         recipes[name] = replace(last_rung, build=build, smoothing=0.05 * smoothing, block=block)
     return recipes
 
 
 CONTESTANTS = ["dense", "wide-dense", "cnn"]
-# Adam whose weights also decay.
-DECAYING = partial(keras.optimizers.AdamW, weight_decay=0.05)
-COMPACT = Recipe(build_compact_cnn, optimizer=DECAYING, rate=0.005, decays=True, batch_size=50)
-COMPACT = replace(COMPACT, smoothing=0.05)
+COMPACT = Recipe(
+    build_compact_cnn,
+    optimizer=partial(keras.optimizers.AdamW, weight_decay=0.05),
+    rate=0.005,
+    decays=True,
+    batch_size=50,
+    smoothing=0.05,
+)
 RECIPES = {
     "dense": Recipe(build_dense, epochs=20),
     "wide-dense": Recipe(build_wide_dense, epochs=20),
@@ -206,7 +209,7 @@ def train(data, name: str, recipe: Recipe, seed: int) -> tuple[dict, np.ndarray]
     batches = shuffled_batches(x_train, labels, recipe.batch_size)
     network.fit(batches, shuffle=False, epochs=recipe.epochs, verbose=0)
     seconds = time.perf_counter() - started
-    valid_accuracy, right = "", []  # nothing is left to validate with
+    valid_accuracy, right = "", np.zeros(0, bool)  # nothing is left to validate with
     if not recipe.all_images:
         valid = network.predict(x_valid, batch_size=BATCH_SIZE, verbose=0)
         right = valid.argmax(axis=1) == y_valid
@@ -225,7 +228,7 @@ def train(data, name: str, recipe: Recipe, seed: int) -> tuple[dict, np.ndarray]
         "test_accuracy": round(right_in_test.mean(), 6),
         "test_loss": round(-np.log(np.clip(of_label, 1e-7, 1)).mean(), 5),
     }
-    return row, np.concatenate([right_in_test, right]).astype(bool)
+    return row, np.concatenate([right_in_test, right])
 
 
 def keep_answers(folder: Path, row: dict, right: np.ndarray) -> None:
