@@ -1,6 +1,7 @@
 """Where the tutorial keeps files, and how it writes them: whole or not at all."""
 
 import errno
+import glob
 import os
 import platform
 from collections.abc import Callable
@@ -15,11 +16,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def artifacts_folder() -> Path:
-    """Where trained networks and saved drawings are kept.
-
-    The folder that MNIST_ARTIFACTS names or, in a checkout, its `artifacts/`. A package that was
-    installed without the notebooks keeps them in the user's data folder, not among the packages.
-    """
+    """Where networks and drawings are kept: MNIST_ARTIFACTS, the checkout's, or the user's."""
     named = os.environ.get("MNIST_ARTIFACTS")
     if named:
         return expanded(named)
@@ -29,10 +26,7 @@ def artifacts_folder() -> Path:
 
 
 def user_folder(find: Callable[[str], Path]) -> Path:
-    """This tutorial's folder in that of the user which `find`, of platformdirs, knows.
-
-    Without a home folder it is one that `write_atomically` refuses to make.
-    """
+    """This tutorial's folder, as platformdirs' `find` names it; below `~` without a home folder."""
     try:
         return find("mnist-tutorial").absolute()
     except RuntimeError:
@@ -44,27 +38,31 @@ def expanded(path: str) -> Path:
     return Path(os.path.expanduser(path)).absolute()
 
 
-def place(path: Path) -> str:
-    """A path as messages name it: in full, or from the folder of the checkout that it is in."""
+def short_path(path: Path) -> str:
+    """A path for messages: from the folder of the checkout if it is in there, else in full."""
     return str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
 
 
 def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) -> None:
     """Have `writer(part)` write a file and put it in the place of `path` in one step.
 
-    `part` lies in the same folder and has the same suffix as `path`. A missing folder is made;
-    in one whose name begins with `~` nothing is written: that is an OSError. If anything fails,
-    `path` stays as it was, nothing else is left in the folder, and the error is passed on:
-    usually an OSError (no right to write, disk full). The part of a process that was killed
-    while writing is removed by the next call for the same `path`.
+    `part` lies in the same folder and has the same suffix as `path`. A missing folder is made. If
+    anything fails, `path` stays as it was, and the error, usually an OSError, is passed on. What a
+    killed process has left of a part is removed by the next call for the same `path`.
     """
     path = Path(path)
     # What `expanded` could not resolve: the folder would lie wherever the kernel happens to work.
     if any(part.startswith("~") for part in path.parent.parts):
         raise FileNotFoundError(errno.ENOENT, "there is no such home folder", str(path.parent))
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned_parts(path)
-    part = path.with_name(f"{_part_prefix(path)}{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
+    # The machine's name, because a home folder may be shared by several machines.
+    prefix = f".{path.stem}-{platform.node()}-part-"
+    for abandoned in path.parent.glob(f"{glob.escape(prefix)}*"):
+        process = abandoned.name.removeprefix(prefix).split("-")[0]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            with suppress(OSError):
+                abandoned.unlink(missing_ok=True)
+    part = path.with_name(f"{prefix}{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
     try:
         writer(part)
         # On the disk before the name points at it, for the case of a power cut.
@@ -75,18 +73,3 @@ def write_atomically(path: str | os.PathLike, writer: Callable[[Path], object]) 
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-
-
-def _part_prefix(path: Path) -> str:
-    # The machine's name, because a home folder may be shared by several machines.
-    return f".{path.stem}-{platform.node()}-part-"
-
-
-def _remove_abandoned_parts(path: Path) -> None:
-    prefix = _part_prefix(path)
-    for part in path.parent.iterdir():
-        if part.name.startswith(prefix):
-            process = part.name.removeprefix(prefix).split("-")[0]
-            if process.isdigit() and not psutil.pid_exists(int(process)):
-                with suppress(OSError):
-                    part.unlink(missing_ok=True)

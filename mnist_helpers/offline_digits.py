@@ -1,36 +1,30 @@
 """Stand-in for MNIST with no download: real handwriting that ships with scikit-learn.
 
-scikit-learn bundles 1,797 handwritten digits of 8 × 8 pixels with 17 levels of grey (the
-test set of the UCI "Optical Recognition of Handwritten Digits"). Each is drawn up to
-28 × 28 pixels many times over, turned, slanted, sized, shifted and bent a little
-differently each time. Training, validation and test images come from different originals.
+scikit-learn bundles 1,797 handwritten digits of 8 × 8 pixels (the test set of the UCI "Optical
+Recognition of Handwritten Digits"). Each is drawn up to 28 × 28 pixels many times over, turned,
+slanted, sized, shifted and bent a little differently each time.
 """
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-# MNIST's own numbers of images for the digits 0 to 9, so that what a reader learns about
-# class balance is the same on both data sets.
+# MNIST's own numbers of images for the digits 0 to 9: the class balance is the same on both.
 TRAIN_COUNTS = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
 TEST_COUNTS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
-# `hold_out` takes the last 12,000 training images for validation; they get originals of their
-# own, so that validation is as honest as the test is.
 VALIDATION_IMAGES = 12_000
 TEST_ORIGINALS_PER_DIGIT = 40
 VALIDATION_ORIGINALS_PER_DIGIT = 28
 
-# The same bytes on every machine: every constant below is a whole number divided by a
-# power of two, and so is every number computed from them (the one division is rounded to
-# sixteenths). float64 holds such numbers exactly, and here their sums and products too, so
-# it does not matter in which order a processor or a linear algebra library adds them up.
+# Every constant below is a whole number divided by a power of two, and so is every number
+# computed from them (the one division is rounded to sixteenths). float64 holds them, their sums
+# and products exactly, in whichever order a processor or a library adds them up.
 SEED = 8128
 FINE_PER_SOURCE = 16  # the enlarged original has 16 × 16 points for each of its pixels
-FINE_PER_PIXEL = 6.375  # of which 6.375 make one pixel of an image: 8 pixels become 20.1
+FINE_PER_PIXEL = 6.375  # of which so many make one pixel of an image: 8 pixels become 20.1
 MARGIN = 2  # source pixels of black around the original, as far as the cubic kernel reaches
-# The originals count ink from 0 to 16. The cubic kernel blurs the strokes; to sharpen them,
-# ink up to about BLACK becomes 0 and each unit above it adds CONTRAST, up to 255.
-BLACK = 4.5
-CONTRAST = 32
+# The originals count ink from 0 to 16. To sharpen what the cubic kernel has blurred, ink up to
+# about BLACK becomes 0 and each unit above it adds CONTRAST, up to 255.
+BLACK, CONTRAST = 4.5, 32
 BEND_KNOTS = (-12, -4, 4, 12)  # pixels from the centre
 
 # Standard deviations of the variations.
@@ -45,15 +39,12 @@ PEN = 0.75  # added to BLACK: a thinner or thicker pen
 def make_offline_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw the offline digits: `x_train, y_train, x_test, y_test`, shaped like MNIST.
 
-    All arrays are uint8, of shapes (60000, 28, 28), (60000,), (10000, 28, 28), (10000,):
-    white ink (up to 255) on black (0), in random order, as many of each digit as in MNIST.
-    No original is drawn in more than one of the first 48,000 training images, the last
-    12,000 (the validation set of `validation_split=0.2`) and the 10,000 test images. The
-    test images come from 400 originals, so they are not 10,000 independent samples.
+    All are uint8, of shapes (60000, 28, 28), (60000,), (10000, 28, 28), (10000,): white ink (up
+    to 255) on black (0), in random order. The first 48,000 training images, the last 12,000, for
+    validation, and the test images share no original; the test images come from 400.
 
     The result is the same to the byte on every machine: the random bits are PCG64's, whose
     stream NumPy keeps fixed, and the arithmetic on them is exact in IEEE double precision.
-    It depends on nothing else but the 1,797 digits that scikit-learn ships.
     """
     pictures, labels = _load_originals()
     train, test = originals_of_images()
@@ -66,11 +57,7 @@ def make_offline_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 
 
 def split_originals() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of the originals for training, validation and test: int64, (1117,), (280,), (400,).
-
-    They index `sklearn.datasets.load_digits()`; 28 of each digit are for validation and 40
-    for the test.
-    """
+    """Indices of the originals for training (1117,), validation (280,) and test (400,), int64."""
     _, labels = _load_originals()
     order = _shuffled(np.arange(len(labels)), np.random.PCG64([SEED, 3]))
     ends = [TEST_ORIGINALS_PER_DIGIT, TEST_ORIGINALS_PER_DIGIT + VALIDATION_ORIGINALS_PER_DIGIT]
@@ -80,10 +67,9 @@ def split_originals() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def originals_for_test() -> tuple[np.ndarray, np.ndarray]:
-    """The 400 originals that only test images are drawn from, 40 of each digit in turn.
+    """The 400 originals that only test images are drawn from: 0, 1, …, 9, 0, 1, ….
 
-    Gives pictures, float64 (400, 8, 8) of whole numbers 0 to 16, ink high, and labels, uint8
-    (400,), in the order 0, 1, …, 9, 0, 1, ….
+    Pictures, float64 (400, 8, 8) of whole numbers 0 to 16, ink high; labels, uint8 (400,).
     """
     pictures, labels = _load_originals()
     _, _, test = split_originals()
@@ -125,9 +111,8 @@ def _shuffled(values: np.ndarray, bits: np.random.PCG64) -> np.ndarray:
 def _noise(bits: np.random.PCG64, shape: tuple[int, int]) -> np.ndarray:
     """Nearly normal random numbers, float64: mean 0, standard deviation 1.01, at most 3.5.
 
-    Each is the sum of the four 16-bit parts of one random number: exact, where a logarithm
-    or a cosine may differ in its last digit from one machine to another. They are multiples
-    of 2**-10, coarse enough for what is computed from them to fit the 53 bits of a float64.
+    Sums of the four 16-bit parts of a random number, multiples of 2**-10: exact, where a logarithm
+    or a cosine may differ in its last digit from one machine to another.
     """
     raw = bits.random_raw(shape)
     total = np.zeros(shape, np.int64)
@@ -157,18 +142,13 @@ def _draw(pictures: np.ndarray, originals: np.ndarray, bits: np.random.PCG64) ->
 def _source_coordinates(
     center: tuple[float, float], basis: np.ndarray, count: int, bits: np.random.PCG64
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of `count` varied images, the row and column of the enlarged original.
-
-    Two int64 arrays (count, 784). `center` is the original's centre of mass, which comes
-    to lie at the centre of the image but for a small shift.
-    """
+    """For each pixel of varied images, row and column of the original: two int64 (count, 784)."""
     knots = len(basis) - 3
     noise = _noise(bits, (count, 5 + 2 * knots))
     turn, slant, size = TURN * noise[:, 0], SLANT * noise[:, 1], 1 + SIZE * noise[:, 2]
     shift = SHIFT * noise[:, 3:5]
-    # The basis is (1, row, column, one bump for each knot); turns are small enough for
-    # sin(turn) = turn and cos(turn) = 1.
-    # Coordinates are multiples of 2**-44 (through BEND) below 2**8: 52 bits, exact.
+    # Turns are small enough for sin(turn) = turn and cos(turn) = 1. Coordinates are multiples of
+    # 2**-44 (through BEND) below 2**8: 52 bits, exact.
     row_parts = np.column_stack([shift[:, 0], size, turn, BEND * noise[:, 5 : 5 + knots]])
     column_parts = np.column_stack([shift[:, 1], slant - turn, size, BEND * noise[:, 5 + knots :]])
     coordinates = []
@@ -183,11 +163,7 @@ def _source_coordinates(
 
 
 def _displacement_basis() -> np.ndarray:
-    """Functions of the 784 pixels that displacements are made of, float64 (19, 784).
-
-    A constant, the pixel's row and column as seen from the centre, and a smooth bump (a
-    cubic B-spline) around each of 4 × 4 knots.
-    """
+    """1, row, column and a cubic B-spline around each of 4 × 4 knots, by pixel: (19, 784)."""
     place = np.arange(28) - 13.5
     distance = np.abs(place - np.array(BEND_KNOTS)[:, np.newaxis]) / 8
     near = 1 - distance * distance * (1.5 - 0.75 * distance)

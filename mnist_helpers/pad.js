@@ -1,8 +1,7 @@
 // The browser's half of DrawingPad (pad.py): draws, sends finished strokes, shows answers.
 // Its parts take the model (anywidget's, or any object with its methods) and give a node to
-// show, and a function that stops them following the model.
+// show, and a function that stops them following the model. Needs parts.js before it.
 
-const SVG = "http://www.w3.org/2000/svg";
 const KEY_STEP = 0.03; // of the pad's side, for drawing by keyboard
 const SMALLEST_MOVE = 0.004; // shorter moves add points but no shape
 const PATIENCE_MS = 4000;
@@ -27,7 +26,7 @@ function render({ model, el }) {
 
   const left = element("div", "mnist-pad-left");
   left.append(...parts.map((part) => part.node));
-  const root = element("div", "mnist-pad");
+  const root = element("div", "mnist-view mnist-pad");
   root.style.setProperty("--pad-pen", model.get("pen"));
   root.append(left, answer.node);
   el.append(root);
@@ -43,49 +42,35 @@ function follow(model, name, show) {
   return () => model.off(`change:${name}`, show);
 }
 
-function element(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function svgElement(tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
-function button(text, onClick) {
-  const node = element("button", "mnist-pad-button", text);
-  node.type = "button";
-  node.addEventListener("click", onClick);
-  keepKeys(node);
-  return node;
-}
-
-// JupyterLab's one-key shortcuts (D D deletes a cell) must not act on keys meant for the pad.
-// It looks for this on the focused element itself first.
-function keepKeys(node) {
-  node.setAttribute("data-lm-suppress-shortcuts", "true");
-}
-
 // --- the drawing surface -------------------------------------------------------------------
 
 // Strokes are lists of [x, y] from 0 to 1; the SVG uses the same units.
 function drawingSurface(model, send) {
   const node = svgElement("svg", {
     viewBox: "0 0 1 1",
-    class: "mnist-pad-surface",
+    class: "mnist-surface mnist-pad-surface",
     tabindex: "0",
     role: "application",
     "aria-label": "Drawing pad. Arrow keys move the pen, Space puts it down and lifts it.",
   });
-  keepKeys(node);
+  keepShortcutsAway(node);
   const ink = svgElement("g", {});
   const cursor = svgElement("circle", { class: "mnist-pad-cursor", r: "0.05" });
   node.append(ink, cursor);
 
+  const pen = penFor(model, send, ink, cursor);
+  drawByPointer(node, cursor, pen);
+  drawByKeyboard(node, cursor, pen);
+
+  const stop = follow(model, "strokes", () => {
+    ink.replaceChildren(...model.get("strokes").map(line));
+    if (pen.stroke) ink.append(line(pen.stroke));
+  });
+  return { node, stop };
+}
+
+// The pen, which draws a stroke into `ink` from where it is put down until it is lifted.
+function penFor(model, send, ink, cursor) {
   const pen = {
     holder: null, // who draws: a pointer's number, KEYBOARD, or nobody
     stroke: null, // what was drawn since the pen is down
@@ -108,14 +93,7 @@ function drawingSurface(model, send) {
       send("strokes", strokes);
     },
   };
-  drawByPointer(node, cursor, pen);
-  drawByKeyboard(node, cursor, pen);
-
-  const stop = follow(model, "strokes", () => {
-    ink.replaceChildren(...model.get("strokes").map(line));
-    if (pen.stroke) ink.append(line(pen.stroke));
-  });
-  return { node, stop };
+  return pen;
 }
 
 function line(points) {
@@ -126,7 +104,7 @@ function line(points) {
 
 // The nearest point on the pad, in few decimals.
 function onPad(x, y) {
-  return [x, y].map((value) => Math.round(1e4 * Math.min(1, Math.max(0, value))) / 1e4);
+  return [x, y].map((value) => Math.round(1e4 * clamp(value, 0, 1)) / 1e4);
 }
 
 function drawByPointer(surface, cursor, pen) {
@@ -157,12 +135,6 @@ function drawByPointer(surface, cursor, pen) {
 }
 
 function drawByKeyboard(surface, cursor, pen) {
-  const arrows = {
-    ArrowLeft: [-KEY_STEP, 0],
-    ArrowRight: [KEY_STEP, 0],
-    ArrowUp: [0, -KEY_STEP],
-    ArrowDown: [0, KEY_STEP],
-  };
   let [x, y] = [0.5, 0.2];
   const showCursor = () => {
     cursor.setAttribute("cx", x);
@@ -171,9 +143,9 @@ function drawByKeyboard(surface, cursor, pen) {
   };
   surface.addEventListener("keydown", (event) => {
     if (pen.holder !== null && pen.holder !== KEYBOARD) return;
-    const move = arrows[event.key];
-    if (move) {
-      [x, y] = onPad(x + move[0], y + move[1]);
+    const step = ARROWS[event.key];
+    if (step) {
+      [x, y] = onPad(x + KEY_STEP * step[1], y + KEY_STEP * step[0]);
       if (pen.holder === KEYBOARD) pen.move([x, y]);
     } else if (event.key !== " ") {
       return;
@@ -200,19 +172,16 @@ function drawByKeyboard(surface, cursor, pen) {
 function editButtons(model, send) {
   const undo = button("Undo", () => send("strokes", model.get("strokes").slice(0, -1)));
   const clear = button("Clear", () => send("strokes", []));
-  const node = element("div", "mnist-pad-row");
-  node.append(undo, clear);
   const stop = follow(model, "strokes", () => {
     undo.disabled = clear.disabled = model.get("strokes").length === 0;
   });
-  return { node, stop };
+  return { node: inRow(undo, clear), stop };
 }
 
 function centeringSwitch(model, send) {
-  const box = element("input", "");
+  const box = control("input");
   box.type = "checkbox";
   box.addEventListener("change", () => send("centered", box.checked));
-  keepKeys(box);
   const node = element("label", "mnist-pad-switch");
   node.append(box, " centre and scale as MNIST did");
   const stop = follow(model, "centered", () => {
@@ -222,22 +191,19 @@ function centeringSwitch(model, send) {
 }
 
 function savingRow(model) {
-  const label = element("select", "mnist-pad-label");
+  const label = control("select", "mnist-control");
   label.setAttribute("aria-label", "The digit that you drew");
   label.append(new Option("this is a …", ""));
   for (let digit = 0; digit < 10; digit++) label.append(new Option(`this is a ${digit}`, digit));
-  keepKeys(label);
   const save = button("Save", () => model.send({ save: Number(label.value) }));
-  const node = element("div", "mnist-pad-row");
-  node.append(label, save);
   const show = () => {
     save.disabled = model.get("strokes").length === 0 || label.value === "";
   };
   label.addEventListener("change", show);
-  return { node, stop: follow(model, "strokes", show) };
+  return { node: inRow(label, save), stop: follow(model, "strokes", show) };
 }
 
-// What became of the saving, or that the kernel does not answer.
+// What came of the saving, or that the kernel does not answer.
 function messageLine(model) {
   const node = element("div", "mnist-pad-message");
   node.setAttribute("role", "status");
@@ -276,66 +242,27 @@ function answerView(model) {
       node.replaceChildren(element("p", "mnist-pad-hint", hint));
       return;
     }
-    const way = element("div", "mnist-pad-steps");
-    way.append(...pictures.map(pictureView));
-    node.replaceChildren(way, ...networks.map(networkView));
+    const steps = element("div", "mnist-pad-steps");
+    steps.append(...pictures.map(pictureView));
+    const answers = networks.map(({ name, probabilities }) => networkAnswer(name, probabilities));
+    node.replaceChildren(steps, ...answers);
   });
   return { node, stop };
 }
 
 function pictureView({ name, width, height, scale, pixels }) {
-  const canvas = element("canvas", "mnist-pad-pixels");
-  canvas.width = width;
-  canvas.height = height;
+  const canvas = pixelCanvas(width, height);
   canvas.style.width = `calc(${width * scale} * var(--pad-pixel))`;
   canvas.style.height = `calc(${height * scale} * var(--pad-pixel))`;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${name}, ${width} by ${height} pixels`);
-  paint(canvas, atob(pixels));
+  paint(canvas, bytesOf(pixels).map(inkColour));
   const frame = element("div", "mnist-pad-frame");
   frame.append(canvas);
   const figure = element("figure", "mnist-pad-picture");
   // "20 × 20" is not broken across lines.
   figure.append(frame, element("figcaption", "", name.replaceAll(" × ", "\u00a0×\u00a0")));
   return figure;
-}
-
-// `bytes` holds the ink of each pixel, row by row; it is drawn as so much black on white paper.
-function paint(canvas, bytes) {
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(canvas.width, canvas.height);
-  for (let i = 0; i < bytes.length; i++) {
-    image.data[4 * i + 3] = bytes.charCodeAt(i); // how opaque; red, green and blue stay 0
-  }
-  context.putImageData(image, 0, 0);
-}
-
-function networkView({ name, probabilities }) {
-  const best = probabilities.indexOf(Math.max(...probabilities));
-  const values = probabilities.map((p, digit) => `${digit}: ${Math.round(100 * p)} %`);
-  const chart = element("div", "mnist-pad-bars");
-  chart.setAttribute("role", "img");
-  chart.setAttribute("aria-label", `Probabilities of the ${name}. ${values.join(", ")}`);
-  chart.append(
-    ...probabilities.map((p, digit) => barView(digit, p, values[digit], digit === best)),
-  );
-  const percent = Math.round(100 * probabilities[best]);
-  const node = element("div", "mnist-pad-network");
-  node.dataset.network = name;
-  node.dataset.digit = best;
-  node.append(element("div", "mnist-pad-verdict", `${name}: ${best} (${percent} %)`), chart);
-  return node;
-}
-
-function barView(digit, probability, title, isBest) {
-  const bar = element("div", "mnist-pad-bar-fill");
-  bar.style.height = `${100 * probability}%`;
-  const space = element("div", "mnist-pad-bar-space");
-  space.append(bar);
-  const column = element("div", isBest ? "mnist-pad-bar best" : "mnist-pad-bar");
-  column.title = title;
-  column.append(space, element("div", "", String(digit)));
-  return column;
 }
 
 export default { render };

@@ -1,22 +1,24 @@
-"""A drawing pad for the notebook, and the small collection of digits saved from it.
-
-The drawing happens in the browser; only finished strokes travel to the kernel, so the pad
-stays smooth on a slow connection.
-"""
+"""Digits of one's own: a pad to draw on, an upload of pictures, and the digits that were saved."""
 
 import base64
+import html
+import io
+import json
 from pathlib import Path
 
 import anywidget
+import ipywidgets
 import numpy as np
 import traitlets
+from PIL import Image
 
-from .files import artifacts_folder, place, write_atomically
-from .images import BOX, PEN, SIDE, preparation_steps, prepare_strokes
-from .shown import show
+from .convolution_view import view_source, with_stand_ins
+from .files import artifacts_folder, short_path, write_atomically
+from .photographs import prepare_picture, read_picture
+from .strokes import BOX, PEN, SIDE, check_strokes, preparation_steps, prepare_strokes
 
+COLLECTION, DAMAGED = "my_digits.json", "is damaged, or of a later version: rename or delete it"
 EMPTY_HINT = "Draw a digit from 0 to 9, large, with one or more strokes."
-
 PICTURE_TEXT = (
     "The pad in use: a drawn 5 on the left with the buttons Undo, Clear and Save below it; on "
     "the right four small pictures of its preparation, and for each network ten bars, of which "
@@ -24,109 +26,113 @@ PICTURE_TEXT = (
 )
 
 
-def collection_path() -> Path:
-    """The file of the learner's own digits, `my_digits.npz`; it need not exist."""
-    return artifacts_folder() / "my_digits.npz"
-
-
-def load_collection(path: Path) -> dict[str, np.ndarray]:
+def load_collection(path: Path | None = None) -> dict[str, np.ndarray]:
     """The saved digits: "centered" and "as_drawn", uint8 (n, 28, 28), and "labels", uint8 (n,).
 
-    Gives arrays of length 0 where nothing was saved yet. Raises ValueError if the file cannot
-    be read or is not a collection.
+    `path` is by default `my_digits.json` where networks are kept. What an earlier version saved
+    beside it, in `my_digits.npz`, comes first. Raises ValueError if a file is damaged.
     """
-    if not path.exists():
-        empty = np.zeros((0, SIDE, SIDE), np.uint8)
-        return {"centered": empty, "as_drawn": empty, "labels": np.zeros(0, np.uint8)}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            digits = {name: file[name] for name in ("centered", "as_drawn", "labels")}
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
-        raise ValueError(f"{place(path)} cannot be read: rename or delete it") from error
-    count = len(digits["labels"]) if digits["labels"].ndim == 1 else -1
-    shapes_fit = all(digits[name].shape == (count, SIDE, SIDE) for name in ("centered", "as_drawn"))
-    if not shapes_fit or any(array.dtype != np.uint8 for array in digits.values()):
-        raise ValueError(f"{place(path)} is not a collection of digits: rename or delete it")
-    return digits
+    path = path or artifacts_folder() / COLLECTION
+    digits, saved = _read_digits(path), _read_earlier_digits(path.with_suffix(".npz"))
+    for name, centered in [("centered", True), ("as_drawn", False)]:
+        images = [prepare_strokes(digit["strokes"], centered) for digit in digits]
+        saved[name] = np.array([*saved[name], *images], np.uint8).reshape(-1, SIDE, SIDE)
+    labels = [digit["label"] for digit in digits]
+    return saved | {"labels": np.array([*saved["labels"], *labels], np.uint8)}
 
 
 def add_to_collection(path: Path, strokes: list, label: int) -> int:
-    """Save a drawing with its label, both centred and as drawn; give the new count.
+    """Save a drawing, as `prepare_strokes` takes it, with its label; give the new count.
 
-    `strokes` is a drawing as `prepare_strokes` takes it. Raises ValueError for a label that is
-    no whole number from 0 to 9, an empty drawing or a damaged file, which stays as it is, and
-    OSError where the file cannot be written.
+    Raises ValueError for a label that is no whole number from 0 to 9, an empty drawing or a
+    damaged file, which stays as it is, and OSError where the file cannot be written.
     """
+    new = {"label": _check_label(label), "strokes": [s.tolist() for s in check_strokes(strokes)]}
+    digits = [*_read_digits(path), new]
+    earlier = len(_read_earlier_digits(path.with_suffix(".npz"))["labels"])
+    text = json.dumps({"version": 1, "digits": digits})
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+    return earlier + len(digits)
+
+
+def _check_label(label: object) -> int:
     if isinstance(label, bool) or label not in range(10):
         raise ValueError(f"expected a label from 0 to 9, got {label!r}")
-    as_drawn, _, _, centered = preparation_steps(strokes).values()
-    new = {"centered": centered, "as_drawn": as_drawn, "labels": np.uint8(label)}
-    old = load_collection(path)
-    digits = {name: np.concatenate([old[name], new[name][np.newaxis]]) for name in old}
-
-    def write(temporary):
-        # An open file, because `savez` would add ".npz" to a name.
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **digits)
-
-    write_atomically(path, write)
-    return len(digits["labels"])
+    return int(label)
 
 
-def show_picture_of_pad() -> None:
-    """Show a picture of the pad in use, for readers without a running kernel."""
-    picture = Path(__file__).with_name("pad.png").read_bytes()
-    show(
-        {"image/png": picture, "text/plain": PICTURE_TEXT},
-        metadata={"image/png": {"alt": PICTURE_TEXT, "width": 760, "height": 430}},
-    )
+def _read_digits(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != 1:
+            raise ValueError("another version")
+        for digit in content["digits"]:
+            _check_label(digit["label"])
+            check_strokes(digit["strokes"])
+    except Exception as error:  # whatever is wrong with it
+        raise ValueError(f"{short_path(path)} {DAMAGED}") from error
+    return content["digits"]
+
+
+def _read_earlier_digits(path: Path) -> dict[str, np.ndarray]:
+    names = ("centered", "as_drawn", "labels")
+    if not path.exists():
+        return {name: np.zeros(0, np.uint8) for name in names}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            digits = {name: file[name] for name in names}
+        n = digits["labels"].size
+        forms = [(array.shape, array.dtype) for array in digits.values()]
+        if forms != [((n, SIDE, SIDE), np.uint8)] * 2 + [((n,), np.uint8)]:
+            raise ValueError("other arrays")
+    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
+        raise ValueError(f"{short_path(path)} {DAMAGED}") from error
+    return digits
 
 
 class DrawingPad(anywidget.AnyWidget):
-    """A pad to draw a digit on; the networks answer after each stroke.
+    """A pad to draw a digit on, in the browser; the networks answer after each finished stroke.
 
-    `networks` maps the names to show to Keras networks that take uint8 (batch, 28, 28) and
-    give ten probabilities, (batch, 10); a network that takes another shape raises its own
-    ValueError here. `collection` is the file for saved digits, by default `collection_path()`.
-
-    `strokes` holds the drawing, as `prepare_strokes` takes it; setting it from Python does what
-    drawing does. `centered` says whether the networks get it centred. `answer` holds what the
-    pad shows: the pictures and the probabilities, or only a "hint" where the pad is empty or
-    the strokes are refused.
+    `networks` maps the names to show to Keras networks that take uint8 (batch, 28, 28) and give
+    probabilities, (batch, 10). `collection` is the file for saved digits. `strokes` holds the
+    drawing, as `prepare_strokes` takes it; `centered` says whether the networks get it centred;
+    `answer` holds what the pad shows: pictures and probabilities, or a "hint" why there are none.
     """
 
-    _esm = Path(__file__).with_name("pad.js")
-    _css = Path(__file__).with_name("pad.css")
+    _esm = view_source("pad.js")
+    _css = view_source("pad.css")
 
     strokes = traitlets.List().tag(sync=True)
     centered = traitlets.Bool(True).tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
-    # The width of the pen, as a fraction of the pad's side.
-    pen = traitlets.Float(PEN / SIDE, read_only=True).tag(sync=True)
+    pen = traitlets.Float(PEN / SIDE, read_only=True).tag(sync=True)  # width, of the pad's side
 
     def __init__(self, networks: dict, collection: Path | None = None):
-        self._networks = networks
-        self._collection = collection or collection_path()
+        self._networks, self._collection = networks, collection or artifacts_folder() / COLLECTION
         # The first call of a network builds its function: better now than after a stroke.
-        for network in networks.values():
-            network.predict_on_batch(np.zeros((1, SIDE, SIDE), np.uint8))
+        _answers(networks, np.zeros((SIDE, SIDE), np.uint8))
         super().__init__(answer={"hint": EMPTY_HINT})
         self.observe(self._answer, names=["strokes", "centered"])
         self.on_msg(self._on_message)
 
     def __repr__(self) -> str:
-        return "DrawingPad: needs a running kernel to draw on"
+        return PICTURE_TEXT
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return with_stand_ins(bundle, {"view": "pad"}, "pad.png", PICTURE_TEXT, (760, 430))
 
     def save(self, label: int) -> None:
         """Add the drawing to the collection; `message` says how that went, errors too."""
         self.message = ""  # so that the same answer twice is a change twice
         try:
             count = add_to_collection(self._collection, self.strokes, label)
+            self.message = f"Saved as a {label}: {count} in {short_path(self._collection)}"
         except (ValueError, OSError) as error:
             self.message = f"Not saved: {error}"
-        else:
-            self.message = f"Saved as a {label}: {count} in {place(self._collection)}"
 
     def _on_message(self, _, content, buffers):
         if isinstance(content, dict) and "save" in content:
@@ -134,37 +140,63 @@ class DrawingPad(anywidget.AnyWidget):
 
     def _answer(self, _):
         try:
-            if self.centered:
-                pictures = preparation_steps(self.strokes)
-            else:
-                drawing = prepare_strokes(self.strokes, centered=False)
-                pictures = {"what the networks see": drawing}
+            pictures = preparation_steps(self.strokes)
         except ValueError as error:
             self.answer = {"hint": EMPTY_HINT if not self.strokes else str(error)}
             return
+        if not self.centered:
+            pictures = {"what the networks see": pictures["as drawn"]}
         *_, image = pictures.values()  # the last is for the networks
-        networks = []
-        for name, network in self._networks.items():
-            probabilities = network.predict_on_batch(image[np.newaxis])[0]
-            networks.append({"name": name, "probabilities": [float(p) for p in probabilities]})
+        answers = _answers(self._networks, image)
         self.answer = {
             # With these two the answer changes whenever the drawing or the switch does.
             "strokes": len(self.strokes),
             "centered": self.centered,
             "pictures": [_as_json(name, picture) for name, picture in pictures.items()],
-            "networks": networks,
+            "networks": [{"name": n, "probabilities": p.tolist()} for n, p in answers.items()],
         }
 
 
+def _answers(networks: dict, image: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: n.predict_on_batch(image[np.newaxis])[0] for name, n in networks.items()}
+
+
 def _as_json(name: str, picture: np.ndarray) -> dict:
+    pixels = base64.b64encode(picture.tobytes()).decode()
     height, width = picture.shape
-    longer = max(height, width)
-    return {
-        "name": name,
-        "height": height,
-        "width": width,
-        # All are shown at the scale of 28 × 28, except the larger crop: it becomes as large as
-        # the box into which it is fitted.
-        "scale": 1 if longer <= SIDE else BOX / longer,
-        "pixels": base64.b64encode(picture.tobytes()).decode(),
-    }
+    # All are shown at the scale of 28 × 28, but the larger crop as large as its box.
+    scale = BOX / max(height, width) if max(height, width) > SIDE else 1
+    return {"name": name, "height": height, "width": width, "scale": scale, "pixels": pixels}
+
+
+class PictureUpload(ipywidgets.VBox):
+    """A button to upload a picture; below it, what each network reads, or why it is refused."""
+
+    def __init__(self, networks: dict):
+        self._networks = networks
+        options = {"accept": "image/*", "layout": {"width": "max-content"}}
+        self.button = ipywidgets.FileUpload(description="Upload a picture", **options)
+        self.answer = ipywidgets.HTML("No picture yet.")
+        super().__init__([self.button, self.answer])
+        self.button.observe(self._answer, names="value")
+
+    def __repr__(self) -> str:
+        return "PictureUpload: needs a running kernel to upload to"
+
+    def _answer(self, _):
+        for file in self.button.value:
+            self.answer.value = self._answer_to(Path(file["name"]).name, bytes(file["content"]))
+
+    def _answer_to(self, name: str, content: bytes) -> str:
+        try:
+            image = prepare_picture(read_picture(io.BytesIO(content)))
+        except ValueError as error:
+            return html.escape(f"{name}: {error}")
+        file = io.BytesIO()
+        Image.fromarray(255 - image).resize((112, 112), Image.Resampling.NEAREST).save(file, "PNG")
+        source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+        lines = [f'<img src="{source}" alt="The picture, prepared: 28 × 28 pixels">']
+        for network, probabilities in _answers(self._networks, image).items():
+            digit = probabilities.argmax()
+            lines.append(f"{html.escape(network)}: {digit} ({probabilities[digit]:.0%})")
+        return "<br>".join(lines)

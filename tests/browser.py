@@ -1,86 +1,18 @@
-"""JupyterLab in a real Chromium, for the tests: start it, open notebooks, run them; colours."""
+"""Chromium for the tests, and the drawing pad on whatever page it stands."""
 
-import os
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
-import numpy as np
-
-ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
 ]
-
-# Opens a notebook with its kernel (the view of a widget is lost where the kernel comes later).
-# The answer is not waited for: a promise of JupyterLab's can stay unsettled for ever.
-OPEN = """
-(path) => {
-  const app = window.jupyterapp;
-  if (![...app.shell.widgets('main')].some((panel) => panel.context?.path === path)) {
-    app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
-  }
-}
-"""
-# The panel of a notebook, brought to the front, or undefined until the notebook is loaded.
-PANEL = """
-(path) => {
-  const shell = window.jupyterapp.shell;
-  const panel = [...shell.widgets('main')].find((panel) => panel.context?.path === path);
-  if (!panel?.context.isReady) return undefined;
-  shell.activateById(panel.id);
-  return panel;
-}
-"""
-# Runs every cell of an open notebook, and gives its code cells when the kernel has finished.
-RUN_ALL = """
-async (path) => {
-  const panel = (PANEL)(path);
-  const session = panel.sessionContext;
-  await session.ready;
-  await window.jupyterapp.commands.execute('notebook:run-all-cells');
-  // Run All ends early when a cell fails; the kernel's last words may still be on their way.
-  await session.session.kernel.requestKernelInfo();
-  const cells = panel.context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
-  return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
-}
-""".replace("PANEL", PANEL)
-# Whether a cell of an open notebook is drawn; scrolls to it again where it is not yet. Only what
-# is near the screen is drawn, and a scroll that comes while cells above change is lost.
-SHOW_CELL = """
-([path, index]) => {
-  const {content} = (PANEL)(path);
-  content.activeCellIndex = index;
-  if (content.widgets[index].node.checkVisibility()) return true;
-  content.scrollToItem(index).catch(() => {});
-  return false;
-}
-""".replace("PANEL", PANEL)
-CURRENT_PATH = "() => window.jupyterapp.shell.currentWidget?.context?.path"
 
 
 def find_chromium() -> str | None:
     """The path of an installed Chromium or Chrome, or None."""
     names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
     return next((path for path in map(shutil.which, names) if path), None)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_until(condition, seconds: float, what: str):
@@ -94,126 +26,66 @@ def wait_until(condition, seconds: float, what: str):
     raise TimeoutError(f"no {what} within {seconds:.0f} s")
 
 
-def luminance(color: list[float]) -> float:
-    """Relative luminance of sRGB values from 0 to 255, as WCAG 2 defines it."""
-    parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color[:3]]
-    return float(np.dot(parts, [0.2126, 0.7152, 0.0722]))
+def drag(page, points: list[tuple[float, float]], pointer: str = "mouse") -> None:
+    """Press, move from point to point, and let go, with a "mouse", a "pen" or a "finger"."""
+    session = page.context.new_cdp_session(page)
+    for number, (x, y) in enumerate([*points, points[-1]]):
+        phase = 0 if number == 0 else 2 if number == len(points) else 1
+        if pointer == "finger":
+            touches = [] if phase == 2 else [{"x": x, "y": y}]
+            event = {"type": ["touchStart", "touchMove", "touchEnd"][phase], "touchPoints": touches}
+            session.send("Input.dispatchTouchEvent", event)
+        else:
+            event = {"type": ["mousePressed", "mouseMoved", "mouseReleased"][phase]}
+            event |= {"x": x, "y": y, "pointerType": pointer, "button": "left", "clickCount": 1}
+            event["buttons"] = int(phase < 2)
+            session.send("Input.dispatchMouseEvent", event)
+    session.detach()
 
 
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return response.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
+class Pad:
+    """The drawing pad on a page, used as a person does: by looking, pointer and keys."""
 
+    def __init__(self, page):
+        self.page = page
+        self.root = page.locator(".mnist-pad")
+        self.surface = page.locator(".mnist-pad-surface")
+        self.answer = page.locator(".mnist-pad-answer")
 
-class Lab:
-    """A JupyterLab server on `folder`, with settings and kernels of its own."""
+    def draw(self, strokes: list, pointer: str = "mouse") -> None:
+        """Draw strokes of points from 0 to 1 of the pad, and wait for the answer to each."""
+        for stroke in strokes:
+            before = self.strokes()
+            # Goes there once the pad stands still: answers and themes move what is below them.
+            self.surface.hover()
+            left, top, side, _ = self.surface.bounding_box().values()
+            drag(self.page, [(left + x * side, top + y * side) for x, y in stroke], pointer)
+            self.wait_for_answer(before + 1)
 
-    def __init__(self, folder: Path, private: Path, environment: dict | None = None):
-        self.folder = folder
-        self.token = secrets.token_hex(16)
-        self.url = f"http://127.0.0.1:{free_port()}"
-        port = self.url.rsplit(":", 1)[1]
-        own = {
-            "JUPYTER_CONFIG_DIR": "config",
-            "JUPYTER_DATA_DIR": "data",
-            "JUPYTER_RUNTIME_DIR": "runtime",
-            "JUPYTERLAB_SETTINGS_DIR": "settings",
-            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-            "IPYTHONDIR": "ipython",
-        }
-        env = os.environ | {name: str(private / place) for name, place in own.items()}
-        command = [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"),
-            *(f"--port={port}", "--ServerApp.port_retries=0", "--expose-app-in-browser"),
-            *(f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={folder}"),
-        ]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            command.append("--allow-root")
-        private.mkdir(parents=True, exist_ok=True)
-        # Otherwise JupyterLab asks on each start whether it may fetch its news.
-        notification = private / "settings/@jupyterlab/apputils-extension"
-        notification.mkdir(parents=True, exist_ok=True)
-        (notification / "notification.jupyterlab-settings").write_text(
-            '{"fetchNews": "false", "checkForUpdates": false}'
-        )
-        self.log = private / "server.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command, env=env | (environment or {}), stdout=log, stderr=subprocess.STDOUT
-            )
+    def wait_for_answer(self, strokes: int) -> None:
+        self.page.wait_for_selector(f'.mnist-pad-answer[data-strokes="{strokes}"]')
 
-    def wait(self) -> None:
-        def is_up():
-            if self.process.poll() is not None:
-                raise RuntimeError(f"JupyterLab ended:\n{self.log.read_text()[-3000:]}")
-            return answers(f"{self.url}/api/status?token={self.token}")
+    def strokes(self) -> int:
+        return self.surface.locator("polyline").count()
 
-        wait_until(is_up, 60, "answer from JupyterLab")
+    def press(self, button: str) -> None:
+        self.root.get_by_role("button", name=button, exact=True).click()
 
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    def clear(self) -> None:
+        if self.strokes():
+            self.press("Clear")
+        self.wait_for_answer(0)
 
-    def open(self, page, theme: str = "JupyterLab Light") -> None:
-        """Show JupyterLab's empty start page in the given theme."""
-        page.goto(f"{self.url}/lab?reset&token={self.token}")
-        page.wait_for_function("() => window.jupyterapp", timeout=90_000)
-        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
-        page.evaluate("async () => { await window.jupyterapp.restored; }")
-        page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
-        )
+    def save(self, strokes: list, label: int) -> None:
+        self.clear()
+        self.draw(strokes)
+        self.root.get_by_label("The digit that you drew").select_option(str(label))
+        self.press("Save")
 
+    def message(self) -> str:
+        return self.root.locator(".mnist-pad-message").inner_text()
 
-def open_notebook(page, path: str) -> None:
-    """Open a notebook, if need be, and wait until it is loaded."""
-    page.evaluate(OPEN, path)
-    page.wait_for_function(f"path => ({PANEL})(path) !== undefined", arg=path, timeout=60_000)
-
-
-def run_all(page, path: str) -> list[dict]:
-    """Open a notebook, run all its cells, and give its code cells with their outputs."""
-    open_notebook(page, path)
-    return page.evaluate(RUN_ALL, path)
-
-
-def show_cell(page, path: str, index: int = 0) -> None:
-    """Bring a cell of a notebook to the front, opening the notebook if need be."""
-    open_notebook(page, path)
-    page.wait_for_function(SHOW_CELL, arg=[path, index], polling=200, timeout=60_000)
-    page.locator(".jp-Cell.jp-mod-active:visible").scroll_into_view_if_needed()
-
-
-def close_everything(page) -> None:
-    """Shut down every kernel and close every notebook, without saving."""
-    page.evaluate(
-        """async () => {
-          for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
-            await panel.sessionContext?.shutdown();
-            await panel.context?.revert();
-            panel.dispose();
-          }
-        }"""
-    )
-
-
-def problems(cells: list[dict]) -> list[str]:
-    """What is wrong with code cells after Run All: errors, and cells that were not run."""
-    found = []
-    for number, cell in enumerate(cells, 1):
-        start = "".join(cell["source"]).strip().splitlines()[:1]
-        if not start:
-            continue
-        if cell["execution_count"] is None:
-            found.append(f"code cell {number} was not run: {start[0]}")
-        for output in cell["outputs"]:
-            if output["output_type"] == "error":
-                found.append(f"code cell {number}: {output['ename']}: {output['evalue']}")
-    return found
+    def answers(self) -> dict[str, int]:
+        """Which digit each network shows as its answer, by the network's name."""
+        nodes = self.root.locator(".mnist-network").all()
+        return {n.get_attribute("data-network"): int(n.get_attribute("data-digit")) for n in nodes}

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
 
 # Notebooks run in a folder of their own: a relative path must not depend on it.
 if os.environ.get("MNIST_NPZ"):
@@ -26,7 +26,28 @@ for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXTRAS = sorted((ROOT / "notebooks" / "extras").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+
+
+def in_turn(paths: list[Path], count: int) -> list[Path]:
+    """So many of these notebooks, others whenever a source changes, and all that have changed.
+
+    To execute every notebook once more takes too long to do it each time: TEST_ALL=1 does.
+    """
+    from tools.run import sources_digest
+
+    if os.environ.get("TEST_ALL") == "1":
+        return paths
+    git = ["git", "diff", "--name-only", "HEAD", "--", "notebooks"]
+    try:
+        changed = subprocess.run(git, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.split()
+    except FileNotFoundError:
+        changed = []
+    first = int(sources_digest()[:8], 16)
+    chosen = {paths[(first + number) % len(paths)] for number in range(count)}
+    return sorted(chosen | {path for path in paths if str(path.relative_to(ROOT)) in changed})
+
 
 # Few images and one epoch: what runs through here runs through at full length too.
 SMALL = {
@@ -60,6 +81,27 @@ def pytest_configure(config) -> None:
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 
+# `make test` installs nothing: what is installed now is what is installed at its end.
+INSTALLED = sorted((package.name, package.version) for package in distributions())
+
+
+def pytest_sessionfinish(session) -> None:
+    if sorted((package.name, package.version) for package in distributions()) != INSTALLED:
+        print("\nFAILED: the tests have changed what is installed in this environment")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """How long the notebooks are, where their form was tested: to be looked at, no test."""
+    passed = terminalreporter.stats.get("passed", [])
+    if any("test_notebooks_form" in report.nodeid for report in passed):
+        for path in NOTEBOOKS + EXTRAS:
+            cells = read(path).cells
+            words = sum(len(c.source.split()) for c in cells if c.cell_type == "markdown")
+            lines = sum(c.source.count("\n") + 1 for c in cells if c.cell_type == "code")
+            print(f"{path.stem}: {words:,} words, {lines:,} lines of code")
+
+
 def read(path: Path):
     return nbformat.read(path, as_version=4)
 
@@ -74,17 +116,18 @@ def tags(cell) -> list[str]:
 
 @pytest.fixture(scope="session")
 def full_run() -> dict:
-    """build/results.json of a `make run`: what is current in build/ is not executed again."""
-    from browser import wait_until
-
-    def run():
-        done = subprocess.run([sys.executable, ROOT / "tools" / "run.py"], stderr=subprocess.PIPE)
-        # Another worker may be at it; then everything is current when this one's turn comes.
-        return None if b"another `make run` is at work" in done.stderr else done
-
-    done = wait_until(run, 3600, "end of the other run")
-    assert done.returncode == 0, done.stderr.decode()
+    """build/results.json of a complete run of what is there now, which is made where it is not."""
+    # Of several workers one makes it, and the others wait for that.
+    command = [sys.executable, "-m", "tools.run", "--if-needed"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
     return json.loads((ROOT / "build" / "results.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def networks(full_run) -> Path:
+    """The folder of the networks that the run has trained and kept: NAME.keras."""
+    return ROOT / "build" / "networks"
 
 
 @pytest.fixture(scope="session")

@@ -1,30 +1,36 @@
-"""What Binder builds, without Docker: its packages, its postBuild, and a notebook on top.
+"""What Binder builds, without Docker: its packages, its scripts, and a notebook on top.
 
-environment.yml pins what the tests' own environment has, so that environment stands in for the
-one that Binder installs: what follows needs Python 3.11, as Binder has.
+What a learner gets anywhere is tested here too: the packages of requirements.lock alone.
 """
 
 import os
+import re
 import shutil
-import site
 import subprocess
 import sys
 import sysconfig
+from importlib.metadata import distribution, version
 from pathlib import Path
 
-import nbformat
 import pytest
 import yaml
-from conftest import ROOT, code_cells
+from conftest import ROOT, code_cells, read
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        sys.version_info[:2] != (3, 11), reason="Binder has Python 3.11, these tests another one"
-    ),
-]
+from tools.lock import LOCK, locked
 
+# The packages that a learner with this Python on this system has.
+NAMES = {
+    canonicalize_name(pin.split("==")[0])
+    for pin, mark in locked((ROOT / LOCK).read_text())
+    if not mark or Marker(mark).evaluate()
+}
 COPIED = ["mnist_helpers", "notebooks", "binder", "pyproject.toml", "README.md", "LICENSE"]
+needs_binders_python = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="Binder has Python 3.11, these tests another one"
+)
 
 
 def run(command: list, **options) -> str:
@@ -33,68 +39,111 @@ def run(command: list, **options) -> str:
     return result.stdout
 
 
-def test_environment_yml_fits_together_and_nothing_more_would_be_installed():
+def test_a_learners_packages_are_complete_without_those_of_tests():
+    for name in sorted(NAMES):
+        for line in distribution(name).requires or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(needed.name) in NAMES, f"{name} needs {line}"
+                assert needed.specifier.contains(version(needed.name), prereleases=True), line
+
+
+@needs_binders_python
+def test_environment_yml_installs_what_is_tested():
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    packages = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    # Resolves the whole list; an index that is not there would have to be asked for the rest.
-    told = run([*pip, "install", "--dry-run", "--no-index", *packages])
-    assert "Would install" not in told
-    run([*pip, "check"])
+    # Binder understands Python's version in this exact form only.
+    assert dependencies[:2] == ["python=3.11", "pip"]
+    entries = [Requirement(line) for line in dependencies[2]["pip"]]
+    entries = [entry for entry in entries if entry.marker is None or entry.marker.evaluate()]
+    assert {canonicalize_name(entry.name) for entry in entries} == NAMES
+    for entry in entries:
+        assert entry.specifier.contains(version(entry.name), prereleases=True), entry
+
+
+@pytest.mark.skipif(os.name == "nt", reason="repo2docker does not run on Windows")
+def test_binder_builds_the_environment_and_then_runs_its_scripts():
+    """What mybinder.org would build, rendered without Docker."""
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug"]
+    command += ["--Repo2Docker.default_buildpack=None", "."]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    dockerfile = done.stdout + done.stderr
+    assert "Building conda environment for python=3.11\n" in dockerfile
+    # In this order a changed notebook does not cost a new environment.
+    build = dockerfile.index('env update -p ${NB_PYTHON_PREFIX} --file "binder/environ')
+    assert build < dockerfile.index("COPY --chown=0:0 src/ ${REPO_DIR}/")
+    assert re.search(r"^RUN \./binder/postBuild$", dockerfile, re.MULTILINE)
+    assert re.search(r"^ENV R2D_ENTRYPOINT=?.*binder/start", dockerfile, re.MULTILINE)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone: git keeps the files' modes")
+@pytest.mark.parametrize("name", ["binder/postBuild", "binder/start", ".ci/run"])
+def test_scripts_are_scripts_of_bash_and_can_be_executed(name):
+    listed = subprocess.run(["git", "ls-files", "-s", name], cwd=ROOT, stdout=subprocess.PIPE)
+    assert listed.stdout.startswith(b"100755 ")
+    assert re.match(rb"#!(/bin/|/usr/bin/env )bash\n", (ROOT / name).read_bytes())
+    if shutil.which("bash"):
+        assert subprocess.run(["bash", "-n", ROOT / name]).returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="runs on Binder's machines, which have Linux")
+@pytest.mark.parametrize(("limit", "threads"), [("0.5", "1"), ("2", "2"), ("", "unset")])
+def test_start_limits_tensorflow_to_the_cores_of_the_learner(limit, threads):
+    show = ["bash", "-c", 'echo "${TF_NUM_INTRAOP_THREADS-unset} ${OMP_NUM_THREADS-unset}"']
+    variables = {"PATH": os.environ["PATH"], "CPU_LIMIT": limit}
+    printed = run(["bash", ROOT / "binder" / "start", *show], env=variables)
+    assert printed == f"{threads} {threads}\n"
 
 
 @pytest.fixture(scope="module")
 def learner(tmp_path_factory) -> tuple[Path, dict]:
-    """The repository in a new home folder after postBuild without a network; its variables."""
+    """The repository in a new home folder after postBuild without a network, and its variables.
+
+    The environment has the packages of the lock and no others.
+    """
     environment = tmp_path_factory.mktemp("binder") / "env"
     run([sys.executable, "-m", "venv", "--without-pip", environment])
-    # The packages are there already; what postBuild adds goes into the new environment.
-    packages = sysconfig.get_path("purelib", vars={"base": environment})
-    (Path(packages) / "packages.pth").write_text("\n".join(site.getsitepackages()))
+    link_packages(Path(sysconfig.get_path("purelib", vars={"base": environment})))
     home = tmp_path_factory.mktemp("home")
     for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, home / name, symlinks=True)
-        else:
-            shutil.copy(source, home / name)
-    variables = {
-        "HOME": str(home),
-        "PATH": f"{environment / 'bin'}:/usr/bin:/bin",
-        # Nothing listens there: every attempt to fetch something is refused.
-        "http_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-    }
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, home / name)
+    # Nothing listens there: every attempt to fetch something is refused.
+    variables = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    variables |= {"HOME": str(home), "PATH": f"{environment / 'bin'}:/usr/bin:/bin"}
     variables |= {k: v for k, v in os.environ.items() if k.startswith("OPENBLAS_")}
-    told = run(["bash", home / "binder" / "postBuild"], cwd=home, env=variables)
-    assert "These are the offline digits, not MNIST" in told
+    printed = run(["bash", home / "binder" / "postBuild"], cwd=home, env=variables)
+    assert "These are the offline digits, not MNIST" in printed
     return home, variables
 
 
-def test_post_build_without_network_keeps_the_offline_digits_for_the_class(learner):
-    home, _ = learner
-    assert len(list(home.glob(".cache/mnist-tutorial/offline-digits-*.npz"))) == 1
+@pytest.mark.slow
+@needs_binders_python
+class TestLearner:
+    def test_post_build_without_network_keeps_the_offline_digits_for_the_class(self, learner):
+        home, _ = learner
+        assert len(list(home.glob(".cache/mnist-tutorial/offline-digits-*.npz"))) == 1
+
+    def test_a_notebook_that_trains_runs_with_the_helpers_of_the_repository(self, learner):
+        home, variables = learner
+        short = {"epochs": 1, "lab_epochs": 1, "train_images": 1000}
+        parameters = [word for name, n in short.items() for word in ("-p", name, str(n))]
+        command = ["python", "-m", "papermill", "--no-progress-bar", *parameters]
+        command += [home / "notebooks" / "02_dense_network.ipynb", home / "executed.ipynb"]
+        run(command, cwd=home / "notebooks", env=variables | {"MNIST_OFFLINE": "1"})
+        cells = code_cells(read(home / "executed.ipynb"))
+        assert [cell.metadata.papermill.status for cell in cells] == ["completed"] * len(cells)
+        code = "import importlib.util, mnist_helpers\nprint(mnist_helpers.__file__)\n"
+        code += "print([n for n in ('playwright', 'hypothesis') if importlib.util.find_spec(n)])"
+        helpers, tools = run(["python", "-c", code], cwd=home.parent, env=variables).splitlines()
+        assert (helpers, tools) == (str(home / "mnist_helpers" / "__init__.py"), "[]")
 
 
-def test_post_build_installs_the_helper_package_of_the_repository(learner):
-    home, variables = learner
-    code = "import mnist_helpers; print(mnist_helpers.__file__)"
-    told = run(["python", "-c", code], cwd=home.parent, env=variables)
-    assert told.strip() == str(home / "mnist_helpers" / "__init__.py")
-
-
-def test_a_notebook_that_trains_runs_in_what_binder_builds(learner):
-    home, variables = learner
-    output = home / "executed.ipynb"
-    short = {"epochs": 1, "lab_epochs": 1, "train_images": 1000}
-    parameters = [word for name, n in short.items() for word in ("-p", name, str(n))]
-    run(
-        [
-            *("python", "-m", "papermill", "--no-progress-bar", *parameters),
-            *(home / "notebooks" / "02_dense_network.ipynb", output),
-        ],
-        cwd=home / "notebooks",
-        env=variables | {"MNIST_OFFLINE": "1"},
-    )
-    cells = code_cells(nbformat.read(output, as_version=4))
-    assert [cell.metadata.papermill.status for cell in cells] == ["completed"] * len(cells)
+def link_packages(folder: Path) -> None:
+    """Link into an environment, from that of the tests, what belongs to a learner's packages."""
+    for name in NAMES | {"pip"}:
+        for file in distribution(name).files:
+            top = file.parts[0]
+            link = folder / top
+            if top not in ("..", "__pycache__") and not link.exists():
+                link.symlink_to(distribution(name).locate_file(top))

@@ -1,300 +1,240 @@
-"""Progress, and networks kept between notebooks."""
+"""The networks, the batches they are trained on, and what comes between two trainings."""
 
-import json
-import re
-import subprocess
-import sys
-import zipfile
+import gc
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from mnist_helpers import (
-    FitProgress,
-    accuracy_interval,
+    build_cnn,
+    build_compact_cnn,
     build_dense,
+    build_wide_dense,
+    count_multiplications,
+    forget_networks,
     hold_out,
     keras,
-    load_or_train,
-    load_run,
-    prediction_interval,
-    progress,
-    report_result,
-    results,
-    save_run,
+    restart,
+    shuffled_batches,
+    training,
 )
 from mnist_helpers.data import Mnist
+from mnist_helpers.keras_setup import without_copying
 
-SETTINGS = {"data": "offline digits", "epochs": 1}
-HISTORY = {"loss": [1.0], "seconds": [0.5]}
-
-
-@pytest.fixture
-def artifacts(tmp_path, monkeypatch):
-    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "artifacts"))
-    return tmp_path / "artifacts"
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (250, 28, 28), dtype="uint8")
+LABELS = RANDOM.integers(0, 10, 250, dtype="uint8")
+SPARSE = "sparse_categorical_crossentropy"
 
 
-@pytest.fixture
-def network():
-    return build_dense()
+def train(network=None, seed: int = 1, **options):
+    """Train on the images above, and give the network."""
+    keras.utils.set_random_seed(seed)
+    if network is None:
+        network = build_dense()
+        network.compile("adam", SPARSE)
+    network.fit(IMAGES, LABELS, **({"batch_size": 50, "verbose": 0} | options))
+    return network
 
 
-class TestKeptNetworks:
-    def test_a_kept_network_gives_the_same_answers(self, artifacts, network):
-        save_run("dense", network, HISTORY, SETTINGS)
-        loaded, history = load_run("dense", SETTINGS)
-        pixels = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype="uint8")
-        assert np.allclose(loaded.predict(pixels, verbose=0), network.predict(pixels, verbose=0))
-        assert history == HISTORY
-
-    def test_without_a_kept_network_there_is_none(self, artifacts, capsys):
-        assert load_run("dense", SETTINGS) is None
-        assert "No dense network was kept" in capsys.readouterr().out
-
-    def test_other_settings_are_recognised(self, artifacts, network, capsys):
-        save_run("dense", network, HISTORY, SETTINGS)
-        assert load_run("dense", SETTINGS | {"data": "MNIST"}) is None
-        assert "other settings" in capsys.readouterr().out
-
-    def test_saving_again_leaves_one_file(self, artifacts, network):
-        save_run("dense", network, HISTORY, SETTINGS)
-        save_run("dense", build_dense(), HISTORY, SETTINGS)
-        assert [path.name for path in artifacts.iterdir()] == ["dense.keras"]
-
-    @pytest.mark.parametrize("damage", [0, 1_000, -1, "a changed weight"])
-    def test_a_truncated_or_changed_file_is_recognised(self, artifacts, network, capsys, damage):
-        save_run("dense", network, HISTORY, SETTINGS)
-        kept = artifacts / "dense.keras"
-        content = bytearray(kept.read_bytes())
-        if damage == "a changed weight":
-            weights = network.get_layer("hidden_2").get_weights()[0].tobytes()
-            content[content.index(weights)] ^= 1
-        else:
-            del content[damage:]
-        kept.write_bytes(content)
-        assert load_run("dense", SETTINGS) is None
-        assert "its file is damaged" in capsys.readouterr().out
-
-    def test_a_network_of_someone_else_is_recognised(self, artifacts, network, capsys):
-        artifacts.mkdir()
-        network.save(artifacts / "dense.keras")
-        assert load_run("dense", SETTINGS) is None
-        assert "not used" in capsys.readouterr().out
-
-    def test_a_network_of_another_shape_is_refused(self, artifacts, capsys):
-        other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-        save_run("dense", other, HISTORY, SETTINGS)
-        assert load_run("dense", SETTINGS) is None
-        assert "another kind of network" in capsys.readouterr().out
-
-    def test_a_file_made_to_run_code_is_refused(self, artifacts, tmp_path, capsys):
-        trap = tmp_path / "was_run"
-        layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)]
-        harmful = keras.Sequential(layers)
-        code = f"__import__('pathlib').Path({str(trap)!r}).touch() or x"
-        harmful.add(keras.layers.Lambda(eval(f"lambda x: {code}"), output_shape=(10,)))
-        trap.unlink(missing_ok=True)
-        save_run("dense", harmful, HISTORY, SETTINGS)
-        trap.unlink(missing_ok=True)
-        with zipfile.ZipFile(artifacts / "dense.keras") as archive:
-            assert "__lambda__" in archive.read("config.json").decode()
-        assert load_run("dense", SETTINGS) is None
-        assert not trap.exists()
-        assert "not used" in capsys.readouterr().out
-
-    @pytest.mark.parametrize("version, loads", [("3.10.0", False), ("3.11.0", True)])
-    def test_a_keras_whose_safe_mode_is_not_safe_loads_nothing(
-        self, artifacts, network, monkeypatch, capsys, version, loads
-    ):
-        save_run("dense", network, HISTORY, SETTINGS)
-        monkeypatch.setattr(keras, "__version__", version)
-        assert (load_run("dense", SETTINGS) is not None) is loads
-        assert ("pip install 'keras>=3.11'" in capsys.readouterr().out) is not loads
-
-    def test_a_folder_that_cannot_be_made_is_told_and_survived(
-        self, tmp_path, monkeypatch, network, capsys
-    ):
-        (tmp_path / "file").write_text("in the way")
-        monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "file" / "artifacts"))
-        save_run("dense", network, HISTORY, SETTINGS)
-        assert "could not be kept" in capsys.readouterr().out
+# --- the networks ---------------------------------------------------------------------------
 
 
-class TestLoadOrTrain:
-    """On 2,500 images, of which `hold_out` gives all but the first 500 to train with."""
+@pytest.mark.parametrize("build", [build_dense, build_wide_dense, build_cnn, build_compact_cnn])
+def test_a_network_scales_raw_pixels_itself_and_gives_ten_probabilities(build, recwarn):
+    network = build()
+    assert not network.compiled and not [str(warning.message) for warning in recwarn]
+    probabilities = network.predict(IMAGES[:3], verbose=0)
+    assert probabilities.shape == (3, 10) and probabilities.dtype == "float32"
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    scaled = keras.Model(network.inputs, network.get_layer("scale_to_0_1").output)
+    assert np.allclose(scaled.predict(IMAGES[:3], verbose=0), IMAGES[:3] / 255, atol=1e-6)
 
-    def data(self, x_train):
-        y_train = np.arange(len(x_train)) % 10
-        return Mnist("MNIST", x_train.astype("uint8"), y_train, x_train[:1], y_train[:1])
 
-    def noise(self):
-        return self.data(np.random.default_rng(1).integers(0, 256, (2_500, 28, 28)))
+@pytest.mark.parametrize(
+    "build, parameters, multiplications",
+    [
+        (build_dense, 20_535, 784 * 25 + 25 * 25 + 25 * 10),
+        (build_wide_dense, 290_506, 784 * 272 + 272 * 272 + 272 * 10),
+        # A convolution's weights are used at every position of its output.
+        (build_cnn, 290_585, 26 * 26 * 108 + 24 * 24 * 2_160 + 11_520 * 25 + 25 * 10),
+        (
+            build_compact_cnn,
+            32_842,
+            14 * 14 * 400 + 12 * 12 * 4_608 + 10 * 10 * 9_216 + 3 * 3 * 13_824 + 432 * 10,
+        ),
+    ],
+)
+def test_sizes_are_those_that_the_text_names(build, parameters, multiplications):
+    assert build().count_params() == parameters
+    assert count_multiplications(build()) == multiplications
 
-    def call(self, epochs=1, data=None):
-        options = {"batch_size": 100, "train_images": 200, "seed": 1}
-        return load_or_train("dense", build_dense, data or self.noise(), epochs=epochs, **options)
 
-    def test_without_a_kept_network_it_trains_one(self, artifacts, capsys):
-        network, history = self.call(epochs=2)
-        assert "No dense network was kept." in capsys.readouterr().out
-        assert len(history["val_loss"]) == len(history["seconds"]) == 2
-        assert network.optimizer.iterations == 2 * 2  # 200 images in batches of 100
-
-    def test_it_trains_on_the_first_of_the_images_that_hold_out_gives(self, artifacts):
-        images = np.zeros((2_500, 28, 28))
-        images[500:700, 0, 0] = images[700:, 0, 1] = images[:500, 0, 2] = 255
-        network, _ = self.call(data=self.data(images))
+class TestCompactNetwork:
+    def moved(self, images: np.ndarray, training: bool = True) -> np.ndarray:
         keras.utils.set_random_seed(1)
-        before, after = (n.get_layer("hidden_1").get_weights()[0] for n in (build_dense(), network))
-        # Only the weights of a pixel with ink in an image that is trained on are changed.
-        assert np.flatnonzero((before != after).any(axis=1)).tolist() == [0]
+        layer = build_compact_cnn().get_layer("shift_randomly")
+        return layer(images[..., np.newaxis], training=training).numpy()[..., 0]
 
-    def test_it_validates_with_all_images_that_hold_out_gives_for_that(self, artifacts):
-        network, history = self.call()
-        _, _, x_valid, y_valid = hold_out(self.noise())
-        loss, _ = network.evaluate(x_valid, keras.utils.to_categorical(y_valid, 10), verbose=0)
-        assert len(x_valid) == 500 and history["val_loss"] == [pytest.approx(loss, rel=1e-4)]
+    def test_training_images_move_by_up_to_two_whole_pixels_each_way(self):
+        dots = np.zeros((1_000, 28, 28), "float32")
+        dots[:, 14, 14] = 1
+        moved = self.moved(dots)
+        assert np.array_equal(moved.sum(axis=(1, 2)), np.ones(1_000))  # one pixel, not blurred
+        offsets = np.argwhere(moved)[:, 1:] - 14
+        assert set(offsets[:, 0]) == set(offsets[:, 1]) == {-2, -1, 0, 1, 2}
+        assert np.array_equal(self.moved(dots, training=False), dots)
+        full = self.moved(np.ones((200, 28, 28), "float32"))  # what enters is background
+        assert set(np.unique(full)) == {0, 1} and full.sum(axis=(1, 2)).min() == 26 * 26
 
-    def test_with_the_same_settings_it_gives_the_kept_one(self, artifacts):
-        network, history = self.call()
-        settings = {"data": "MNIST", "epochs": 1, "batch_size": 100}
-        save_run("dense", network, history, settings | {"train_images": 200, "seed": 1})
-        again, kept_history = self.call()
-        assert kept_history == history
-        assert all(map(np.array_equal, again.get_weights(), network.get_weights()))
-        assert self.call(epochs=2)[1] != history
+    def test_probabilities_stay_32_bits_in_mixed_precision(self):
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        try:
+            network = build_compact_cnn()
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert network.get_layer("convolution_1").compute_dtype == "bfloat16"
+        assert network.predict(IMAGES[:3], verbose=0).dtype == "float32"
 
 
-def train(network, metrics=("accuracy",), steps_per_execution=1, batch_size=None, **options):
-    network.compile(
-        "sgd",
-        "categorical_crossentropy",
-        metrics=list(metrics),
-        steps_per_execution=steps_per_execution,
+# --- batches --------------------------------------------------------------------------------
+
+
+def orders(seed: int, epochs: int = 2, batch_size: int = 100) -> list[list[int]]:
+    """The order in which each epoch takes the images, which are known by their labels."""
+    keras.utils.set_random_seed(seed)
+    batches = shuffled_batches(IMAGES, np.arange(250), batch_size)
+    return [[int(n) for _, labels in batches for n in labels] for _ in range(epochs)]
+
+
+def test_each_epoch_has_every_image_once_in_another_order():
+    first, second = orders(seed=1)
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(250))
+
+
+def test_the_seed_repeats_the_orders():
+    assert orders(seed=1) == orders(seed=1) != orders(seed=2)
+
+
+def test_the_last_batch_holds_what_is_left_and_each_image_keeps_its_label():
+    batches = shuffled_batches(IMAGES, np.arange(250), 100)
+    assert len(batches) == 3
+    assert [len(labels) for _, labels in batches] == [100, 100, 50]
+    for chosen, labels in batches:
+        assert np.array_equal(chosen, IMAGES[labels.numpy()])
+
+
+@pytest.mark.parametrize("count, labels, size", [(5, 4, 2), (0, 0, 2), (5, 5, 0)])
+def test_what_gives_no_batches_is_refused(count, labels, size):
+    with pytest.raises(ValueError, match=f"{count} images, {labels} labels, batches of {size}"):
+        shuffled_batches(IMAGES[:count], np.arange(labels), size)
+
+
+# --- arrays that are not copied -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def x_train() -> np.ndarray:
+    images = np.random.default_rng(0).integers(0, 256, (3_000, 28, 28), dtype="uint8")
+    labels = np.zeros(3_000, "uint8")
+    return hold_out(Mnist("MNIST", images, labels, images[:0], labels[:0]))[0]
+
+
+def test_large_images_of_hold_out_are_read_where_they_lie(x_train):
+    tensor = without_copying(x_train)
+    before = int(tensor[0, 0, 0])
+    x_train[0, 0, 0] ^= 255
+    assert int(tensor[0, 0, 0]) == before ^ 255
+    x_train[0, 0, 0] ^= 255
+
+
+def test_other_arrays_are_left_to_be_copied(x_train):
+    elsewhere = np.empty(x_train.size + 1, "uint8")[1:].reshape(x_train.shape)
+    for array in (elsewhere, x_train[:10], x_train.astype("float32"), x_train[:, ::2]):
+        assert without_copying(array) is array
+
+
+# --- the next network -----------------------------------------------------------------------
+
+
+def test_nothing_is_left_of_networks_that_are_not_held():
+    from tensorflow.python.framework import ops
+
+    def kept() -> list[str]:
+        gc.collect()
+        names = ops.gradient_registry._registry
+        return [name for name in names if name.startswith("CustomGradient-")]
+
+    forget_networks()
+    train()
+    assert kept()  # if TensorFlow ever frees them itself, forget_networks can go
+    forget_networks()
+    assert kept() == []
+
+
+def test_a_network_that_is_held_can_still_train_and_predict():
+    network = train()
+    forget_networks()
+    train(network, batch_size=25)
+    assert network.predict(IMAGES[:3], verbose=0).shape == (3, 10)
+
+
+def test_a_system_without_glibc_and_tensorflows_private_names_is_left_as_it_is(monkeypatch):
+    from tensorflow.python.framework import ops
+
+    monkeypatch.setattr(training.ctypes, "CDLL", lambda name: len(name))  # Windows: a TypeError
+    monkeypatch.delattr(ops, "gradient_registry")
+    forget_networks()
+
+
+class TestRestart:
+    def test_a_restarted_network_learns_what_a_new_one_learns(self):
+        weights = []
+        for used_before in (True, False):
+            network = build_compact_cnn()
+            rate = keras.optimizers.schedules.CosineDecay(0.01, 8)
+            network.compile(keras.optimizers.AdamW(rate, weight_decay=0.05), SPARSE)
+            if used_before:
+                train(network, batch_size=125)
+            keras.utils.set_random_seed(7)
+            restart(network, build_compact_cnn())
+            weights.append(train(network, batch_size=125).get_weights())
+        assert all(map(np.array_equal, *weights))
+
+    @pytest.mark.parametrize(
+        "optimizer",
+        [
+            keras.optimizers.Adagrad(0.01),
+            keras.optimizers.Ftrl(0.01),
+            keras.optimizers.SGD(0.01, momentum=0.9, use_ema=True),
+            keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
+        ],
+        ids=lambda optimizer: type(optimizer).__name__,
     )
-    pixels = np.zeros((20, 28, 28), dtype="uint8")
-    labels = keras.utils.to_categorical(np.arange(20) % 10, 10)
-    options |= {"verbose": 0, "callbacks": [FitProgress()], "batch_size": batch_size}
-    return network.fit(pixels, labels, **options).history
-
-
-class TestProgress:
-    @pytest.fixture
-    def lines(self, shown, network, monkeypatch):
-        """Trains, and gives every line that was shown, the record that stays as the last."""
-        monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0)
-
-        def lines(**options) -> list[str]:
-            outputs = shown(train, network, **options)
-            return [output.data["text/plain"] for output in outputs]
-
-        return lines
-
-    def test_the_history_tells_the_seconds_of_every_epoch(self, network):
-        first, second, third = train(network, epochs=3)["seconds"]
-        assert 0 < first < second < third
-
-    def test_the_record_that_stays_is_short_and_tells_the_last_epoch(self, lines, network):
-        first, second, third = lines(epochs=2, validation_split=0.2)[-1].splitlines()
-        history = network.history.history
-        assert first.startswith("2 epochs in ")
-        for line, prefix in [(second, ""), (third, "val_")]:
-            assert f"loss {history[prefix + 'loss'][-1]:.4f}" in line
-            assert f"accuracy {history[prefix + 'accuracy'][-1]:.4f}" in line
-
-    @pytest.mark.parametrize("metrics", [["acc"], [], ["mae", "top_k_categorical_accuracy"]])
-    def test_whatever_is_measured_is_shown(self, lines, metrics):
-        _, live, record = lines(metrics=metrics, validation_split=0.2)
-        training, validation = record.splitlines()[1:]
-        for line in (live, training, validation):
-            assert re.findall(r"([a-z_]+) \d\.\d{4}", line) == ["loss", *metrics]
-
-    def test_a_metric_of_many_numbers_is_left_out(self, lines):
-        record = lines(metrics=[keras.metrics.F1Score()])[-1]
-        assert "loss" in record and "f1" not in record
-
-    def test_the_time_left_is_never_negative(self, lines):
-        # Seven steps an epoch, five a call: the second call counts ten.
-        live = lines(epochs=3, batch_size=3, steps_per_execution=5)[1:-1]
-        left = [int(re.search(r"about (-?\d+) s left", line)[1]) for line in live]
-        assert len(left) == 6 and min(left) >= 0 == left[-1]
-
-    def test_a_network_that_was_trained_is_not_trained_on(self, network):
+    def test_every_optimizer_remembers_what_a_new_one_does(self, optimizer):
+        network, new = build_dense(), type(optimizer).from_config(optimizer.get_config())
+        network.compile(type(optimizer).from_config(optimizer.get_config()), SPARSE)
         train(network)
+        new.build(network.trainable_variables)
+        used = [variable.numpy() for variable in network.optimizer.variables]
+        restart(network, build_dense())
+        for variable, fresh in zip(network.optimizer.variables, new.variables, strict=True):
+            if "average" not in variable.path:  # of the weights, which are others now
+                assert np.array_equal(variable.numpy(), fresh.numpy()), variable.path
+        now = [variable.numpy() for variable in network.optimizer.variables]
+        assert not all(map(np.array_equal, used, now))
+
+    def test_a_constant_learning_rate_stays(self):
+        network = train()
+        network.optimizer.learning_rate = 0.125
+        restart(network, build_dense())
+        assert float(network.optimizer.learning_rate) == 0.125
+        assert int(network.optimizer.iterations) == 0
+
+    def test_another_network_is_refused_and_the_first_stays_as_it_is(self):
+        network = train()
         before = network.get_weights()
-        with pytest.raises(RuntimeError, match="run the cells again from the one that builds it"):
-            train(network)  # compiled anew, but with the old weights
-        assert all(map(np.array_equal, before, network.get_weights()))
-
-
-class TestHistoryOfAnotherTraining:
-    """Cells run out of order: the network is not the one that the history tells of."""
-
-    def test_it_is_neither_reported_nor_kept(self, artifacts, network):
-        history = train(network)
-        other = build_dense()
-        train(other)
-        with pytest.raises(ValueError, match="history is of another training"):
-            report_result("dense", other, history, 0.2, 96, 100)
-        with pytest.raises(ValueError, match="history is of another training"):
-            save_run("dense", other, history, SETTINGS)
-        assert not artifacts.exists()
-
-    def test_the_networks_own_history_is_reported_and_kept(self, artifacts, network):
-        history = train(network)
-        network.evaluate(np.zeros((2, 28, 28)), np.eye(10)[:2], verbose=0)
-        report_result("dense", network, history, 0.2, 96, 100)
-        save_run("dense", network, history, SETTINGS)
-        assert load_run("dense", SETTINGS)
-
-
-class TestReport:
-    def test_a_result_is_shown_and_can_be_read_by_programs(self, network, shown):
-        options = {"test_loss": 0.2, "correct": 96, "total": 100}
-        (output,) = shown(report_result, "dense", network, HISTORY, **options)
-        assert "96.00% of 100 test images" in output.data["text/plain"]
-        report = json.loads(json.dumps(output.data[results.RESULT_TYPE]))
-        assert report["test_accuracy"] == 0.96 and report["parameters"] == 20_535
-
-
-PROGRAM = """
-import numpy as np
-from mnist_helpers import FitProgress, build_dense, report_result
-network = build_dense()
-network.compile("sgd", "sparse_categorical_crossentropy")
-images = np.zeros((20, 28, 28), dtype="uint8")
-options = {"epochs": 2, "verbose": 0, "callbacks": [FitProgress()]}
-history = network.fit(images, np.zeros(20), **options).history
-report_result("dense", network, history, test_loss=0.2, correct=96, total=100)
-"""
-
-
-@pytest.mark.slow
-def test_a_program_that_is_no_notebook_prints_the_records_alone():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
-    assert done.stderr == ""
-    first, second, third = done.stdout.splitlines()
-    assert first.startswith("2 epochs in ") and second.startswith("training images: ")
-    assert third.startswith("dense: 96.00% of 100 test images right (95 % interval ")
-
-
-@pytest.mark.parametrize("correct, total", [(0, 1), (5, 10), (9_593, 10_000), (10_000, 10_000)])
-def test_the_interval_of_an_accuracy_is_scipys(correct, total):
-    expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
-    assert accuracy_interval(correct, total) == pytest.approx((expected.low, expected.high))
-
-
-@pytest.mark.parametrize("level", [0.8, 0.99])
-def test_one_more_value_lies_in_the_prediction_interval_as_often_as_it_says(level):
-    *before, after = np.random.default_rng(1).normal(97, 0.2, (6, 4_000))
-    intervals = [prediction_interval(values, level) for values in np.transpose(before)]
-    inside = [low < value < high for (low, high), value in zip(intervals, after, strict=True)]
-    assert np.mean(inside) == pytest.approx(level, abs=0.02)
-
-
-@pytest.mark.parametrize("correct, total", [(-1, 10), (11, 10), (0, 0)])
-def test_an_accuracy_above_all_or_below_none_has_no_interval(correct, total):
-    with pytest.raises(ValueError, match="need 0 <= correct <= total"):
-        accuracy_interval(correct, total)
+        with pytest.raises(ValueError, match="other layers"):
+            restart(network, build_compact_cnn())
+        assert all(map(np.array_equal, network.get_weights(), before))

@@ -35,14 +35,10 @@ def address_of(remote: str) -> tuple[str, str]:
 def binder_link(remote: str, ref: str) -> str:
     """The Binder address of a repository, from its remote and a branch or commit."""
     host, path = address_of(remote)
-    if host == "github.com":
-        where = f"gh/{quote(path)}"
-    elif host == "gitlab.com":
-        where = f"gl/{quote(path, safe='')}"
-    else:
-        # Without the user's name, and perhaps a password, that may stand in the address.
-        where = f"git/{quote(f'https://{host}/{path}', safe='')}"
-    return f"{BINDER}/{where}/{quote(ref)}?urlpath={quote(LANDING_PAGE, safe='')}"
+    where = {"github.com": f"gh/{quote(path)}", "gitlab.com": f"gl/{quote(path, safe='')}"}
+    # Another host without the user's name, and perhaps a password, that may stand in the address.
+    other = f"git/{quote(f'https://{host}/{path}', safe='')}"
+    return f"{BINDER}/{where.get(host, other)}/{quote(ref)}?urlpath={quote(LANDING_PAGE, safe='')}"
 
 
 def colab_links(remote: str, ref: str, notebooks: list[str]) -> list[str]:
@@ -53,34 +49,25 @@ def colab_links(remote: str, ref: str, notebooks: list[str]) -> list[str]:
     return [f"{COLAB}/{quote(path)}/blob/{quote(ref)}/{quote(name)}" for name in notebooks]
 
 
-def ask_git(*command: str) -> str | None:
-    """What git answers, or None where it has no answer or there is no git."""
+def ask_git(*command: str) -> str:
+    """What git answers, or nothing where it has no answer or there is no git."""
     try:
         run = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True)
     except FileNotFoundError:
-        return None
-    return run.stdout.strip() if run.returncode == 0 else None
+        return ""
+    return run.stdout.strip() if run.returncode == 0 else ""
 
 
 def origin() -> tuple[str, str]:
-    """The address of this clone's remote `origin`, and its branch or commit.
-
-    Raises ValueError where there is none.
-    """
+    """The address of this clone's remote `origin`, and its branch or commit, or a ValueError."""
     top = ask_git("rev-parse", "--show-toplevel")
     # A ZIP may have been unpacked inside another repository, which is not the one to link to.
     if not top or not os.path.samefile(top, ROOT):
-        raise ValueError(
-            f"{ROOT} is no clone of a repository (a ZIP has no history); clone it with "
-            "git, from the host to which the links are to lead"
-        )
+        raise ValueError(f"{ROOT} is no clone of a repository: clone it with git from its host")
     remote = ask_git("remote", "get-url", "origin")
     ref = ask_git("symbolic-ref", "--short", "HEAD") or ask_git("rev-parse", "HEAD")
     if not remote or not ref:
-        raise ValueError(
-            "this clone has no remote named origin, and Binder builds from a public one; "
-            "set it with: git remote add origin https://…"
-        )
+        raise ValueError("this clone has no origin; set it: git remote add origin https://…")
     return remote, ref
 
 
@@ -90,23 +77,22 @@ def links() -> dict:
     Raises ValueError, which says what to do, if this is no clone of what others can reach.
     """
     remote, ref = origin()
-    host, path = address_of(remote)
-    names = [notebook.stem for notebook in sorted(ROOT.glob("notebooks/*.ipynb"))]
-    colab = colab_links(remote, ref, [f"notebooks/{name}.ipynb" for name in names])
+    paths = sorted(ROOT.glob("notebooks/*.ipynb")) + sorted(ROOT.glob("notebooks/extras/*.ipynb"))
+    colab = colab_links(remote, ref, [path.relative_to(ROOT).as_posix() for path in paths])
     return {
-        "repository": f"https://{host}/{path}",
+        "repository": "https://" + "/".join(address_of(remote)),
         "binder": binder_link(remote, ref),
-        "colab": dict(zip(names, colab, strict=False)),  # none for hosts that Colab does not open
+        "colab": dict(zip([path.stem for path in paths], colab, strict=False)),
     }
 
 
 def main() -> None:
     try:
-        found = links()
+        addresses = links()
     except ValueError as error:
         sys.exit(f"links: {error}")
-    print(f"Binder: {found['binder']}")
-    for link in found["colab"].values() or ["opens repositories on GitHub only"]:
+    print(f"Binder: {addresses['binder']}")
+    for link in addresses["colab"].values() or ["opens repositories on GitHub only"]:
         print(f"Colab:  {link}")
 
 

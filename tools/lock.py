@@ -1,7 +1,7 @@
-"""Resolve pyproject.toml into requirements.lock, requirements-class.lock and environment.yml.
+"""Resolve the dependencies: write every lock, and environment.yml and Binder's copy of it.
 
-Needs Python 3.11 or newer and nothing else: uv comes into an environment that is thrown away.
-All files are written at the very end; if anything fails, all stay as they were.
+Standard library only: uv comes into an environment that is thrown away. All files are written at
+the very end; if anything fails, all stay as they were.
 """
 
 import argparse
@@ -15,13 +15,20 @@ import tomllib
 import venv
 from pathlib import Path
 
-from setup_venv import ROOT, clean_environment, python_of
+from tools.tutorial import ROOT, python_of, variables
 
-# The oldest supported Python, and that of Binder; and markers that never hold for it.
-PYTHON = "3.11"
-OTHER_PYTHON = r"python_full_version (>=|==) '3\.1[2-9](\.\*)?'"
-CLASS_LOCK = "requirements-class.lock"
+LOCK, DEV_LOCK, HUB_LOCK = LOCKS = (
+    "requirements.lock",  # what a learner needs
+    "requirements-dev.lock",  # what tests and authors need on top
+    "tools/hub/requirements.lock",  # what a class on a JupyterHub needs, all of it
+)
 ENVIRONMENTS = ("environment.yml", "binder/environment.yml")
+# Universal: for all platforms and Pythons from the oldest on. No registry is named, whatever uv is
+# configured to do.
+COMPILE = "pip compile -q --universal --generate-hashes --python-version 3.11 --no-header"
+COMPILE += " --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-index-annotation"
+# Markers that never hold for Python 3.11, which is Binder's.
+OTHER_PYTHON = r"python_full_version (>=|==) '3\.1[2-9](\.\*)?'"
 ENVIRONMENT = """\
 # For conda; Binder reads the same in binder/environment.yml. Both are written by `make lock`:
 # all that requirements.lock has for Python 3.11, so that what was tested is what is installed.
@@ -44,6 +51,16 @@ def locked(lock: str) -> list[tuple[str, str]]:
     return [(pin.strip(), marker.strip()) for pin, _, marker in parts]
 
 
+def without(lock: str, other: str) -> str:
+    """A lock without the packages that another one has, on all that it is for."""
+    known, kept = locked(other), []
+    for entry in re.split(r"(?m)^(?=[A-Za-z0-9])", lock):
+        for pin, mark in locked(entry):
+            if (pin, mark) not in known and (pin, "") not in known:
+                kept.append(entry)
+    return "".join(kept)
+
+
 def environment_yml(lock: str) -> str:
     """The text of environment.yml for a lock. Markers stay: most are about the platform."""
     pins = [(pin, mark) for pin, mark in locked(lock) if not re.fullmatch(OTHER_PYTHON, mark)]
@@ -51,55 +68,50 @@ def environment_yml(lock: str) -> str:
     return ENVIRONMENT + "".join(f"      - {line}\n" for line in lines)
 
 
-def run(failure: str, command: list, **options) -> None:
-    command = [str(word) for word in command]
-    options |= {"cwd": ROOT, "env": clean_environment(), "capture_output": True, "text": True}
-    done = subprocess.run(command, **options)
+def run(*command: str | Path, **options) -> None:
+    """Run a program in the checkout. Raises RuntimeError with what it wrote if it fails."""
+    options |= {"cwd": ROOT, "env": variables(), "capture_output": True, "text": True}
+    done = subprocess.run(list(map(str, command)), **options)
     if done.returncode != 0:
-        raise RuntimeError(f"{failure}: {' '.join(done.stderr.split())}")
+        raise RuntimeError(" ".join(done.stderr.split()) or f"{command[0]} failed")
 
 
-def write_files(folder: Path, keep: bool) -> None:
-    """Resolve in `folder`, then put the files into their places."""
+def resolve(folder: Path) -> None:
+    """Write the locks into a folder; what lies there before is kept as far as it fits."""
     venv.create(folder / "venv", with_pip=True)
     python = python_of(folder / "venv")
-    pip = [python, "-I", "-m", "pip", "--disable-pip-version-check"]
-    run("uv could not be installed", [*pip, "install", "-qq", "--no-user", "uv"])
-    lock = folder / "requirements.lock"
-    if keep:
-        shutil.copy(ROOT / lock.name, lock)
-    # The resolution is for all platforms, and names no registry, whatever uv is configured to do.
-    command = [python.with_name("uv"), "pip", "compile", "-q", "--universal", "--generate-hashes"]
-    command += ["--python-version", PYTHON, "--no-header", "--no-annotate"]
-    command += ["--no-emit-index-url", "--no-emit-find-links", "--no-emit-index-annotation"]
+    run(python, "-I", "-m", "pip", "install", "-qq", "--no-user", "uv")
+    compile_lock = [python.with_name("uv"), *COMPILE.split()]
+    lock, dev, hub = (folder / name for name in LOCKS)
     # What builds the helper package is installed too: it is built without a network.
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    failure = "pyproject.toml could not be resolved"
-    extras = ["--extra", "tutorial", "--extra", "dev"]
-    run(failure, [*command, *extras, "-o", lock, "pyproject.toml", "-"], input="\n".join(build))
-    # What a hub needs goes into the same environment: nothing in that may be at another version.
-    class_lock = folder / CLASS_LOCK
-    if keep:
-        shutil.copy(ROOT / CLASS_LOCK, class_lock)
-    extras = ["--extra", "class", "-c", lock]
-    run(failure, [*command, *extras, "-o", class_lock, "pyproject.toml"], input="")
-    environment = environment_yml(lock.read_text())
-    (folder / "binder").mkdir()
-    # Twice, because not every system that git serves has symbolic links.
-    for name in ENVIRONMENTS:
-        (folder / name).write_text(environment, encoding="utf-8", newline="\n")
-    for name in (lock.name, CLASS_LOCK, *ENVIRONMENTS):
-        os.replace(folder / name, ROOT / name)
+    learners = ["--extra", "tutorial", "pyproject.toml", "-"]
+    run(*compile_lock, "-o", lock, *learners, input="\n".join(build))
+    run(*compile_lock, "-c", lock, "-o", dev, "--group", "dev")
+    run(*compile_lock, "-c", lock, "-c", dev, "-o", hub, "tools/hub/requirements.in")
+    dev.write_text(without(dev.read_text(), lock.read_text()))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="add what is new, upgrade nothing else")
     keep = parser.parse_args().keep
     try:
         # In this folder, so that the finished files need only be renamed.
-        with tempfile.TemporaryDirectory(prefix=".lock-", dir=ROOT) as folder:
-            write_files(Path(folder), keep)
+        with tempfile.TemporaryDirectory(prefix=".lock-", dir=ROOT) as name:
+            folder = Path(name)
+            for path in LOCKS:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                if keep and (ROOT / path).exists():
+                    shutil.copy(ROOT / path, folder / path)
+            resolve(folder)
+            (folder / "binder").mkdir()
+            # Twice, because not every system that git serves has symbolic links.
+            text = environment_yml((folder / LOCK).read_text())
+            for path in ENVIRONMENTS:
+                (folder / path).write_text(text, encoding="utf-8", newline="\n")
+            for path in (*LOCKS, *ENVIRONMENTS):
+                os.replace(folder / path, ROOT / path)
     except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
         sys.exit(f"lock: nothing is changed: {error}")
 

@@ -4,10 +4,6 @@ import os
 import platform
 import re
 import sys
-import threading
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 try:
@@ -16,8 +12,6 @@ except ImportError:  # Windows
     resource = None
 
 _CPUINFO = Path("/proc/cpuinfo")  # of Linux
-_UNIT = 1 if sys.platform == "darwin" else 1024  # Linux counts kilobytes, macOS bytes
-_WATCH_SECONDS = 0.1
 
 
 def processor() -> str:
@@ -27,7 +21,7 @@ def processor() -> str:
 
 
 def has_avx512() -> bool | None:
-    """Whether the processor has AVX-512, or None where that is not told."""
+    """Whether the processor has AVX-512, or None where the system does not say."""
     return "avx512f" in _CPUINFO.read_text() if _CPUINFO.exists() else None
 
 
@@ -39,39 +33,13 @@ def this_machine() -> str:
     return f"{processor()}, {cores} core{'s' if cores != 1 else ''}, {platform.system()}"
 
 
-def peak_memory() -> int:
-    """The most memory that this process has had so far, in bytes."""
-    if resource:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
-    import psutil  # not in every Python that is measured
+def peak_memory(of_children: bool = False) -> int | None:
+    """The most memory, in bytes, that this process has had so far, or any one of its children.
 
-    return _peak_of(psutil.Process())
-
-
-def watch_children() -> Callable[[], int]:
-    """A function that gives the most memory, in bytes, that any one child has had until then.
-
-    Where the system keeps no record of children that have ended, they are looked at from now
-    on, ten times a second.
+    Children count when they have ended. None on Windows, which keeps no such record.
     """
-    if resource:
-        return lambda: resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _UNIT
-    import psutil
-
-    peak = 0
-
-    def look() -> None:
-        nonlocal peak
-        while True:
-            for child in psutil.Process().children(recursive=True):
-                with suppress(psutil.Error):  # it has just ended
-                    peak = max(peak, _peak_of(child))
-            time.sleep(_WATCH_SECONDS)
-
-    threading.Thread(target=look, daemon=True).start()
-    return lambda: peak
-
-
-def _peak_of(process) -> int:
-    memory = process.memory_info()
-    return getattr(memory, "peak_wset", memory.rss)  # Windows knows the peak
+    if resource is None:
+        return None
+    who = resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF
+    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts kilobytes, macOS bytes
+    return resource.getrusage(who).ru_maxrss * unit

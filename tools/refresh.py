@@ -1,4 +1,4 @@
-"""Re-execute the notebooks in place and store clean outputs: how an author updates them."""
+"""Execute the notebooks in place and store clean outputs: how an author updates them."""
 
 import os
 import subprocess
@@ -7,7 +7,9 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from execute import ROOT, NotebookFailed, execute
+
+from tools.execute import ROOT, NotebookFailed, execute
+from tools.run import NOTEBOOKS, choose, files, notebooks
 
 # Time stamps, versions and progress belong to one run, not to the notebook.
 EXTRA_KEYS = (
@@ -19,17 +21,13 @@ EXTRA_KEYS = (
 def forget_widgets(notebook: Path) -> None:
     """Drop references to widgets, which live only as long as their kernel; the text stays."""
     content = nbformat.read(notebook, as_version=4)
-    for cell in content.cells:
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    for output in [output for cell in content.cells for output in cell.get("outputs", [])]:
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     nbformat.write(content, notebook)
 
 
 def refresh(notebook: Path) -> dict:
-    """Execute a notebook and replace it, outputs cleaned, only when it ran to its end.
-
-    Gives what `execute` measured.
-    """
+    """Execute a notebook and replace it, outputs cleaned, only when it ran to its end."""
     with tempfile.TemporaryDirectory(dir=notebook.parent, prefix=".refresh-") as folder:
         executed = Path(folder) / notebook.name
         measured = execute(notebook, executed)
@@ -42,17 +40,16 @@ def refresh(notebook: Path) -> dict:
 
 
 def main() -> None:
-    chosen = [Path(name).resolve() for name in sys.argv[1:]]
-    chosen = chosen or sorted((ROOT / "notebooks").glob("**/*.ipynb"))
-    for notebook in chosen:
-        if ".ipynb_checkpoints" in notebook.parts:
-            continue
-        print(f"{notebook.relative_to(ROOT)}: executing", flush=True)
-        try:
+    everything = notebooks() + files(NOTEBOOKS, ("solutions/*.ipynb",))
+    try:
+        for notebook in choose(everything, sys.argv[1:]):
+            print(f"{notebook.relative_to(ROOT)}: executing", flush=True)
             measured = refresh(notebook)
             print(f"{measured['seconds']:.0f} s, peak memory {measured['peak_rss_mb']:,} MB")
-        except NotebookFailed as error:
-            sys.exit(f"refresh: {error}; the notebook is left as it was")
+    except NotebookFailed as error:
+        sys.exit(f"refresh: {error}; the notebook is left as it was")
+    except ValueError as error:
+        sys.exit(f"refresh: {error}")
 
 
 if __name__ == "__main__":

@@ -1,54 +1,67 @@
 """Every command of the tutorial, on any system: `python tools/tutorial.py lab`.
 
-Runs on the learner's own Python and installs what is needed: standard library only. What stands
+Runs on the learner's own Python, before anything is installed: standard library only. What stands
 behind a command's name is passed on to the program that does the work.
 """
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from setup_venv import ROOT, VENV, clean_environment, python_of
-from setup_venv import main as set_up
-
-COMMANDS = {
-    "setup": "install the pinned packages into .venv, if that is not done",
-    "run": "execute what has changed (--everything: all), render build/site/",
-    "lab": "open the tutorial in JupyterLab; options are JupyterLab's",
-    "test": "run every test; options are pytest's",
-    "test-quick": "run the fast tests; options are pytest's",
-    "refresh": "re-execute the notebooks in place, or those that are named (authors)",
-    "record": "train at full length, for hours, and add to the records (authors)",
-    "bench": "benchmark side by side (authors)",
-    "check-class": "check this machine before a class, or the hub at --url",
-    "bench-class": "measure a class at once on a JupyterHub (authors)",
-    "links": "print the addresses of this repository for Binder and Colab",
-    "lock": "resolve the dependencies anew (authors)",
-}
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LAB = ["jupyterlab", "--ip=127.0.0.1", "--ServerApp.answer_yes=True"]
 # Two workers, each on a core of its own (tests/conftest.py), take file after file.
-PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-BARE = ("links", "lock")  # need nothing installed
-PATHS = ("MNIST_NPZ", "MNIST_ARTIFACTS")
+PYTEST = ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+# For each command its purpose, what has to be installed, and the program that it is.
+COMMANDS = {
+    "lab": ("open the tutorial in JupyterLab; options are JupyterLab's", "packages", LAB),
+    "run": ("execute the notebooks, or those named, and render them", "packages", ["tools.run"]),
+    "pages": ("render what was executed anew", "packages", ["tools.run", "--pages"]),
+    "test": ("run every test; options are pytest's", "tests too", PYTEST),
+    "test-quick": ("run the fast tests", "tests too", [*PYTEST, "-m", "not slow"]),
+    "check-class": ("check this machine, or a hub, for a class", "packages", ["tools.check_class"]),
+    "links": ("print this repository's addresses on Binder and Colab", "", ["tools.links"]),
+    "setup": ("install the pinned packages into .venv, nothing else", "packages", []),
+    "refresh": ("authors: execute the notebooks in place", "tests too", ["tools.refresh"]),
+    "record": ("authors: add to the records, for hours", "tests too", ["tools.measure.record"]),
+    "bench": ("authors: measure side by side", "tests too", ["tools.measure.bench"]),
+    "lock": ("authors: resolve the dependencies anew", "", ["tools.lock"]),
+}
+# Of pip's settings, those that say how packages are reached. The others, PIP_USER or PIP_TARGET
+# for example, say where they go and which: that is settled by environment.py.
+PIP_REACHES = re.compile(
+    "PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|PROXY|CERT|CLIENT_CERT|"
+    "KEYRING_PROVIDER|USE_FEATURE|CONFIG_FILE|CACHE_DIR|NO_CACHE_DIR|RETRIES|(DEFAULT_)?TIMEOUT)"
+)
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment, on any system."""
+    windows = os.name == "nt"
+    return environment / ("Scripts" if windows else "bin") / ("python.exe" if windows else "python")
 
 
 def variables() -> dict[str, str]:
-    """The environment for what is started: paths absolute, nothing that leads astray.
+    """The environment for what is started: paths absolute, nothing that leads Python astray.
 
     Notebooks run in a folder of their own: a relative path must not depend on it.
     """
-    environment = clean_environment()
-    for name in PATHS:
-        if environment.get(name):
-            environment[name] = os.path.abspath(os.path.expanduser(environment[name]))
-    # All files are UTF-8, on Windows too.
-    return environment | {"PYTHONUTF8": "1"}
+    astray = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
+    kept = {name: value for name, value in os.environ.items() if name not in astray}
+    kept = {k: v for k, v in kept.items() if not k.startswith("PIP_") or PIP_REACHES.fullmatch(k)}
+    for name in ("MNIST_NPZ", "MNIST_ARTIFACTS"):
+        if kept.get(name):
+            kept[name] = os.path.abspath(os.path.expanduser(kept[name]))
+    return kept | {"PYTHONUTF8": "1"}  # all files are UTF-8, on Windows too
 
 
-def wait_for(command: list, **options) -> int:
+def wait_for(command: list) -> int:
     """Run a program to its end and give its exit status; Ctrl-C is for the program alone."""
-    with subprocess.Popen(command, env=variables(), **options) as child:
+    with subprocess.Popen(command, env=variables(), cwd=ROOT) as child:
         while True:
             try:
                 return child.wait()
@@ -56,20 +69,20 @@ def wait_for(command: list, **options) -> int:
                 pass
 
 
-def become(command: list, folder: Path | None = None) -> None:
+def need(command: list) -> None:
+    status = wait_for(command)
+    if status != 0:
+        sys.exit(status)
+
+
+def go_on_as(command: list) -> None:
     """Go on as another program, so that a signal or a closed terminal reaches it directly."""
     if os.name == "nt":  # which has no such thing
-        sys.exit(wait_for(command, cwd=folder))
+        sys.exit(wait_for(command))
     environment = variables()  # before another folder is the one that paths are relative to
-    os.chdir(folder or ".")
+    os.chdir(ROOT)
     sys.stdout.flush()
     os.execve(command[0], command, environment)
-
-
-def lab(python: list, options: list[str]) -> None:
-    options = ["--ip=127.0.0.1", "--ServerApp.answer_yes=True", *options]
-    command = [*python, "-m", "jupyterlab", *options, "notebooks/01_data_exploration.ipynb"]
-    become(command, folder=ROOT)
 
 
 def refuse_root(options: list[str]) -> None:
@@ -81,40 +94,27 @@ def refuse_root(options: list[str]) -> None:
         )
 
 
-def test(python: list, options: list[str]) -> None:
-    # What one execution of the notebooks proves is read off it.
-    status = wait_for([*python, ROOT / "tools" / "run.py"])
-    if status != 0:
-        sys.exit(status)
-    become([*python, *PYTEST, *options], folder=ROOT)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, purpose in COMMANDS.items():
+    for name, (purpose, *_) in COMMANDS.items():
         commands.add_parser(name, help=purpose, add_help=name in ("setup", "links"))
     arguments, options = parser.parse_known_args()
     command = arguments.command
-    program = ROOT / "tools" / f"{command.replace('-', '_')}.py"
+    _, needed, program = COMMANDS[command]
     if options and command in ("setup", "links"):
         parser.error(f"{command} takes no options: {' '.join(options)}")
-    if command in BARE:
-        become([sys.executable, program, *options])
     if command == "lab":
         refuse_root(options)
-    set_up()
-    python = [python_of(VENV)]
-    if command == "setup":
-        return
-    if command == "lab":
-        lab(python, options)
-    elif command == "test":
-        test(python, options)
-    elif command == "test-quick":
-        become([*python, *PYTEST, "-m", "not slow", *options], folder=ROOT)
-    else:
-        become([*python, program, *options])
+        options.append("notebooks/01_data_exploration.ipynb")
+    python = str(python_of(VENV)) if needed else sys.executable
+    if needed:
+        also_tests = ["--tests"] if needed == "tests too" else []
+        need([sys.executable, "-m", "tools.environment", *also_tests])
+    if command == "test":  # what one execution of the notebooks proves is read off it
+        need([python, "-m", "tools.run", "--if-needed"])
+    if program:
+        go_on_as([python, "-m", *program, *options])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,177 @@
+"""What a teacher runs and reads: the check before class, the links to hand out, the guides."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import ROOT, read
+from nbformat.v4 import new_code_cell
+
+from tools import check_class, links
+
+NOTEBOOK = "notebooks/01_data_exploration.ipynb"
+
+
+class TestCheckClass:
+    def run(self, *options: str, **variables: str) -> tuple[int, list[str]]:
+        """The exit status and the lines."""
+        command = [sys.executable, "-m", "tools.check_class", *options]
+        settings = {"cwd": ROOT, "env": os.environ | variables, "timeout": 300}
+        done = subprocess.run(command, capture_output=True, text=True, **settings)
+        assert done.stderr == ""
+        return done.returncode, done.stdout.splitlines()
+
+    @pytest.mark.slow
+    def test_it_passes_on_this_machine(self):
+        # How fast this machine is while it tests is not what is tested.
+        status, lines = self.run("--slow-epoch=250", MNIST_OFFLINE="1", MNIST_NPZ="")
+        passed = [line.split(":")[0].removeprefix("ok       ") for line in lines[:-2]]
+        checks = ["Python", "Packages", "Data", "Memory", "Kernel", "TensorFlow", "One epoch"]
+        assert passed == checks
+        assert lines[-1] == "Ready for class." and status == 0
+
+    @pytest.mark.slow
+    def test_it_says_what_to_do_and_goes_on_up_to_a_processor_without_avx(self, tmp_path):
+        wrong = tmp_path / "mnist.npz"
+        wrong.write_bytes(b"no archive")
+        code = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)"
+        (tmp_path / "tensorflow.py").write_text(code)
+        status, lines = self.run(
+            MNIST_NPZ=str(wrong), MEM_LIMIT="100000000", PYTHONPATH=str(tmp_path)
+        )
+        assert lines[2].startswith("PROBLEM  Data: ") and str(wrong) in lines[2]
+        assert lines[3].startswith("PROBLEM  Memory: ") and "Close other programs" in lines[3]
+        assert lines[4].startswith("ok       Kernel: ")
+        assert lines[5].startswith("PROBLEM  TensorFlow: ") and "AVX" in lines[5]
+        assert lines[6:] == ["", "Not ready: 3 to mend."] and status == 1
+
+    def test_packages_at_other_versions_are_named(self, monkeypatch):
+        pins = [("numpy==0.1", ""), ("none==1", "")]
+        monkeypatch.setattr(check_class, "locked", lambda lock: pins)
+        with pytest.raises(check_class.Problem, match=r"numpy is .*not 0\.1; none is missing"):
+            check_class.check_packages()
+
+    @pytest.mark.parametrize(
+        ("code", "problem"),
+        [
+            ("print('/usr')", r"another Python \(/usr\)"),
+            ("import nothing_of_this_name", "ModuleNotFoundError: .* Delete"),
+        ],
+    )
+    def test_what_is_wrong_with_the_kernel_is_named(self, monkeypatch, code, problem):
+        monkeypatch.setattr(check_class, "new_code_cell", lambda _: new_code_cell(code))
+        with pytest.raises(check_class.Problem, match=problem):
+            check_class.check_kernel()
+
+    def test_a_tensorflow_that_cannot_be_imported_is_a_problem(self, tmp_path, monkeypatch):
+        (tmp_path / "tensorflow.py").write_text("raise ImportError('DLL load failed')")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        with pytest.raises(check_class.Problem, match="DLL load failed"):
+            check_class.check_tensorflow()
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("brightest", "limit", "problem"), [(255, 0, "lower `epochs`"), (0, 250, "90 % is usual")]
+    )
+    def test_an_epoch_that_is_slow_or_learns_nothing_is_a_problem(
+        self, monkeypatch, brightest, limit, problem
+    ):
+        labels = np.arange(4_000) % 10
+        pixels = np.zeros((4_000, 28, 28), np.uint8)
+        pixels[:, 10:20] = (np.eye(10)[labels] * brightest)[:, :, None]  # row 10 + n for digit n
+        data = SimpleNamespace(x_train=pixels, y_train=labels)
+        monkeypatch.setattr(check_class, "load_mnist", lambda: data)
+        with pytest.raises(check_class.Problem, match=problem):
+            check_class.check_epoch(limit)
+
+
+class TestLinks:
+    @pytest.mark.parametrize(
+        ("remote", "place"),
+        [
+            ("git@github.com:someone/tutorial.git", "gh/someone/tutorial"),
+            ("https://name:password@github.com/someone/tutorial", "gh/someone/tutorial"),
+            ("ssh://git@gitlab.com/group/part/tutorial.git", "gl/group%2Fpart%2Ftutorial"),
+            ("https://git.example.org/a/b.git", "git/https%3A%2F%2Fgit.example.org%2Fa%2Fb"),
+        ],
+    )
+    def test_binder_opens_notebook_01_of_each_host(self, remote, place):
+        assert (ROOT / NOTEBOOK).is_file()
+        page = f"urlpath=lab%2Ftree%2F{NOTEBOOK.replace('/', '%2F')}"
+        assert links.binder_link(remote, "main") == f"https://mybinder.org/v2/{place}/main?{page}"
+
+    @pytest.mark.parametrize("remote", ["/srv/git/tutorial.git", "file:///srv/tutorial"])
+    def test_what_binder_cannot_reach_is_refused(self, remote):
+        with pytest.raises(ValueError, match="Binder cannot reach"):
+            links.binder_link(remote, "main")
+
+    @pytest.mark.parametrize(("host", "on_colab"), [("github.com", True), ("gitlab.com", False)])
+    def test_colab_opens_every_notebook_of_a_repository_on_github(
+        self, monkeypatch, host, on_colab
+    ):
+        remote = f"git@{host}:someone/tutorial.git"
+        monkeypatch.setattr(links, "origin", lambda: (remote, "a/branch"))
+        addresses = links.links()
+        assert addresses["repository"] == f"https://{host}/someone/tutorial"
+        paths = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("notebooks/extras/*.ipynb")]
+        colab = "https://colab.research.google.com/github/someone/tutorial/blob/a/branch/"
+        wanted = {path.stem: colab + path.relative_to(ROOT).as_posix() for path in paths}
+        assert addresses["colab"] == (wanted if on_colab else {})
+
+    @pytest.mark.skipif(not shutil.which("git"), reason="there is no git on this machine")
+    @pytest.mark.parametrize(
+        ("origin", "problem"),
+        [("https://github.com/someone/else", "no clone"), ("", "no clone"), (None, "no origin")],
+        ids=["a ZIP inside a clone", "a ZIP", "a clone without origin"],
+    )
+    def test_a_folder_without_an_address_says_so(self, tmp_path, monkeypatch, origin, problem):
+        for name in [name for name in os.environ if name.startswith("GIT_")]:
+            monkeypatch.delenv(name)
+        folder = tmp_path / "unpacked"
+        folder.mkdir()
+        monkeypatch.setattr(links, "ROOT", folder)
+        if origin != "":
+            subprocess.run(["git", "init", "-q", tmp_path if origin else folder], check=True)
+        if origin:
+            command = ["git", "-C", tmp_path, "remote", "add", "origin", origin]
+            subprocess.run(command, check=True)
+        with pytest.raises(ValueError, match=problem):
+            links.links()
+
+
+def anchors(path: Path) -> list[str]:
+    """The link targets of headings: as JupyterLab makes them, or a code host of Markdown."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    titles = re.findall(r"(?m)^#+ (.+)$", text)
+    if path.suffix == ".md":
+        titles = [re.sub(r"[^\w -]", "", title.lower()) for title in titles]
+    return [title.replace(" ", "-") for title in titles]
+
+
+PAGES = sorted(path for folder in (".", "binder", "docs") for path in ROOT.glob(f"{folder}/*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_the_guides_lead_to_files_and_headings(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_readme_names_every_way_in():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    ways = ["`make lab`", "`python tools/tutorial.py lab`", "py tools\\tutorial.py lab"]
+    ways += ["environment.yml", "Binder", "Colab", "VS Code", "Intel Macs", "`make test`"]
+    assert [way for way in ways if way not in text] == []

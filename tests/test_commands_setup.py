@@ -1,0 +1,281 @@
+"""The set-up of `.venv`, and what is pinned in it."""
+
+import ast
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from wheels import write_wheel
+
+from tools import environment, lock, tutorial
+from tools.lock import DEV_LOCK, ENVIRONMENTS, HUB_LOCK, LOCK, LOCKS, environment_yml, locked
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PINS = {
+    name: [
+        Requirement(f"{pin}; {mark}" if mark else pin)
+        for pin, mark in locked((ROOT / name).read_text())
+    ]
+    for name in LOCKS
+}
+PLATFORMS = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")]
+every_machine = pytest.mark.parametrize(
+    "machine",
+    [(python, *platform) for python in ("3.11", "3.12", "3.13") for platform in PLATFORMS],
+    ids=" ".join,
+)
+
+
+class TestPython:
+    @pytest.mark.parametrize("version", [(3, 10, 13), (3, 14, 0)])
+    def test_an_unsupported_python_gets_one_clear_line(self, monkeypatch, version):
+        monkeypatch.setattr(sys, "version_info", version)
+        with pytest.raises(SystemExit, match=r"is not supported; use 3\.11, 3\.12 or 3\.13"):
+            environment.main()
+
+    def test_an_intel_mac_is_told_that_there_is_no_tensorflow_for_it(self, monkeypatch):
+        monkeypatch.setattr(sys, "platform", "darwin")
+        monkeypatch.setattr(environment.platform, "machine", lambda: "x86_64")
+        with pytest.raises(SystemExit, match="no current TensorFlow for Intel Macs"):
+            environment.main()
+
+    @pytest.mark.parametrize(
+        ("system", "python"), [("nt", "Scripts/python.exe"), ("posix", "bin/python")]
+    )
+    def test_the_interpreter_of_an_environment_is_found_on_any_system(
+        self, monkeypatch, system, python
+    ):
+        folder = Path("environment")
+        with monkeypatch.context() as patched:
+            patched.setattr(tutorial.os, "name", system)
+            found = tutorial.python_of(folder)
+        assert found.as_posix() == f"environment/{python}"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="written for the paths of Unix")
+class TestInstallation:
+    """Whole set-ups, with pip, of packages that are tiny, in an environment that is not."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path) -> Path:
+        checkout = tmp_path / "checkout"
+        shutil.copytree(ROOT / "tools", checkout / "tools")
+        (checkout / "mnist_helpers").mkdir()
+        (checkout / "mnist_helpers" / "__init__.py").touch()
+        shutil.copy(ROOT / "tests" / "wheels.py", checkout)
+        build = '[build-system]\nrequires = []\nbuild-backend = "wheels"\nbackend-path = ["."]\n'
+        (checkout / "pyproject.toml").write_text(build)
+        (tmp_path / "wheels").mkdir()
+        for path, names in [(LOCK, ("numpy", "jupyterlab")), (DEV_LOCK, ("hypothesis",))]:
+            wheels = [write_wheel(tmp_path / "wheels", name, {f"{name}.py": ""}) for name in names]
+            digests = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
+            lines = [f"{n}==1.0 --hash=sha256:{d}" for n, d in zip(names, digests, strict=True)]
+            (checkout / path).write_text("\n".join(lines))
+        return checkout
+
+    def set_up(self, checkout: Path, *options: str, python=sys._base_executable, **settings: str):
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHON"))}
+        variables |= {"PIP_FIND_LINKS": str(checkout.parent / "wheels"), "PIP_NO_INDEX": "1"}
+        variables |= {"PIP_CONFIG_FILE": os.devnull} | settings
+        command = [python, "-m", "tools.environment", *options]
+        options = {"cwd": checkout, "env": variables, "capture_output": True, "text": True}
+        return subprocess.run(command, **options)
+
+    def installed(self, checkout: Path) -> list[str]:
+        packages = next(checkout.glob(".venv/lib/python*/site-packages"))
+        names = ["numpy.py", "jupyterlab.py", "mnist_helpers.pth", "hypothesis.py"]
+        return [name.split(".")[0] for name in names if (packages / name).exists()]
+
+    @pytest.mark.slow
+    def test_learners_packages_then_those_of_tests_on_top_and_nothing_twice(
+        self, checkout, tmp_path
+    ):
+        # What leads pip or Python elsewhere; and an environment of an earlier set-up, activated,
+        # that was killed half way.
+        (tmp_path / "elsewhere").mkdir()
+        for name in ("numpy", "pip"):
+            (tmp_path / "elsewhere" / f"{name}.py").write_text("raise ImportError('the wrong one')")
+        settings = dict.fromkeys(["PIP_TARGET", "PIP_PREFIX"], str(tmp_path / "elsewhere"))
+        venv = [sys._base_executable, "-m", "venv", "--without-pip", checkout / ".venv"]
+        subprocess.run(venv, check=True)
+        (checkout / ".venv" / "mnist-tutorial").touch()
+
+        python = checkout / ".venv" / "bin" / "python"
+        done = self.set_up(checkout, python=python, PIP_USER="1", **settings)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert self.installed(checkout) == ["numpy", "jupyterlab", "mnist_helpers"]
+        assert len(list((tmp_path / "elsewhere").iterdir())) == 2
+        assert self.set_up(checkout, PIP_FIND_LINKS="nowhere").stdout == ""  # nothing is left to do
+
+        (checkout / ".venv" / "still the same").touch()
+        done = self.set_up(checkout, "--tests")
+        assert self.installed(checkout)[-1] == "hypothesis", done.stderr
+        assert (checkout / ".venv" / "still the same").exists()
+        assert self.set_up(checkout, "--tests", PIP_FIND_LINKS="nowhere").stdout == ""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("failure", ["no such version", "elsewhere"])
+    def test_a_failure_says_what_failed_and_is_no_installation(self, checkout, tmp_path, failure):
+        settings = {}
+        if failure == "elsewhere":  # by pip's own configuration
+            (tmp_path / "pip.conf").write_text(f"[install]\ntarget = {tmp_path / 'elsewhere'}\n")
+            settings["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
+            reason = "pip says that all is installed, but it is not there"
+        else:
+            locked_before = (checkout / LOCK).read_text()
+            (checkout / LOCK).write_text(locked_before.replace("numpy==1", "numpy==2"))
+            reason = "No matching distribution found for numpy==2.0"
+        done = self.set_up(checkout, **settings)
+        last = done.stderr.splitlines()[-1]
+        assert done.returncode == 1 and last.startswith("setup: ") and reason in last
+        assert not (checkout / ".venv" / "installed.txt").exists()
+
+    @pytest.mark.parametrize("behind_a_link", [False, True])
+    def test_an_environment_of_someone_else_is_refused_and_left_as_it_is(
+        self, checkout, tmp_path, behind_a_link
+    ):
+        theirs = tmp_path / "theirs" if behind_a_link else checkout / ".venv"
+        (theirs / "bin").mkdir(parents=True)
+        for name in ("bin/tool", *(["installed.txt"] if behind_a_link else [])):
+            (theirs / name).write_text("precious")
+        before = sorted(theirs.rglob("*"))
+        if behind_a_link:
+            (checkout / ".venv").symlink_to(theirs, target_is_directory=True)
+        done = self.set_up(checkout)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "move it away" in done.stderr.splitlines()[-1]
+        assert sorted(theirs.rglob("*")) == before
+
+    def test_a_new_environment_gets_the_packages_of_tests_again(self, monkeypatch, tmp_path):
+        installed = {DEV_LOCK}  # and then the learners' lock has changed
+
+        def install(path):
+            installed.difference_update([DEV_LOCK] if path == LOCK else [])
+            installed.add(path)
+
+        changes = {"ROOT": tmp_path, "VENV": tmp_path / ".venv", "install": install}
+        for name, value in (changes | {"is_installed": installed.__contains__}).items():
+            monkeypatch.setattr(environment, name, value)
+        monkeypatch.setattr(sys, "argv", ["environment", "--tests"])
+        environment.main()
+        assert installed == {LOCK, DEV_LOCK}
+
+    def test_the_lock_alone_decides_whether_to_install(self, checkout, monkeypatch):
+        monkeypatch.setattr(environment, "ROOT", checkout)
+        before = environment.wanted_stamp(LOCK)
+        (checkout / "pyproject.toml").write_text("[tool.ruff]\nline-length = 99\n")
+        assert environment.wanted_stamp(LOCK) == before
+        (checkout / LOCK).write_text("numpy==0.0")
+        assert environment.wanted_stamp(LOCK) != before
+
+
+def installed(locks: tuple[str, ...], machine: tuple[str, str, str]) -> dict[str, list[str]]:
+    """The versions that locks install of each package on a machine: one, if all is well."""
+    python, system, processor = machine
+    where = {"python_version": python, "python_full_version": f"{python}.9", "extra": ""}
+    where |= {"sys_platform": system, "platform_machine": processor}
+    where |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
+    where |= {"os_name": "nt" if system == "win32" else "posix"}
+    found = {}
+    for entry in [entry for name in locks for entry in PINS[name]]:
+        if entry.marker is None or entry.marker.evaluate(where):
+            found.setdefault(canonicalize_name(entry.name), set()).add(str(entry.specifier)[2:])
+    return found
+
+
+class TestLocks:
+    @every_machine
+    def test_there_is_one_version_of_each_package_and_it_fits(self, machine):
+        versions = installed(LOCKS, machine)
+        assert {name: found for name, found in versions.items() if len(found) != 1} == {}
+        project = PYPROJECT["project"]
+        learner, tests = installed((LOCK,), machine), installed((LOCK, DEV_LOCK), machine)
+        for line in project["dependencies"] + project["optional-dependencies"]["tutorial"]:
+            wanted = Requirement(line)
+            if wanted.marker is None:  # TensorFlow's differ
+                assert wanted.specifier.contains(*learner[canonicalize_name(wanted.name)]), line
+        assert len({"tensorflow", "tensorflow-cpu"} & set(learner)) == 1
+        for line in PYPROJECT["dependency-groups"]["dev"]:
+            assert canonicalize_name(Requirement(line).name) in tests, line
+
+    def test_learners_get_no_tools_of_authors_and_no_hub(self):
+        tools = {"playwright", "ruff", "hypothesis", "jupyter-repo2docker", "docker", "jupyterhub"}
+        tools |= {"nbstripout", "pytest-xdist", "axe-playwright-python"}
+        assert tools & {canonicalize_name(entry.name) for entry in PINS[LOCK]} == set()
+        assert "jupyterhub" in {canonicalize_name(entry.name) for entry in PINS[HUB_LOCK]}
+
+    @pytest.mark.parametrize("name", LOCKS)
+    def test_every_package_has_a_hash_and_no_registry_is_named(self, name):
+        text = (ROOT / name).read_text()
+        packages = re.findall(r"^[A-Za-z0-9](?:.*\\\n)*.*$", text, flags=re.MULTILINE)
+        assert len(packages) == len(locked(text))
+        assert [entry.split()[0] for entry in packages if "--hash=sha256:" not in entry] == []
+        assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host|^-i ", text)
+
+    @pytest.mark.parametrize("name", ENVIRONMENTS)
+    def test_environment_yml_is_what_make_lock_writes(self, name):
+        # A file of its own in binder/, too: not every system that git serves has symbolic links.
+        assert not (ROOT / name).is_symlink()
+        assert (ROOT / name).read_text() == environment_yml((ROOT / LOCK).read_text())
+
+    def test_make_lock_writes_all_files_or_none(self, monkeypatch, tmp_path):
+        old = {name: f"old==1.0  # {name}\n" for name in (*LOCKS, *ENVIRONMENTS)}
+        for name, text in old.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        monkeypatch.setattr(lock, "ROOT", tmp_path)
+        for failure in ("no route to the registry", ""):
+
+            def resolve(folder, failure=failure):
+                for name in LOCKS:
+                    # With --keep the versions of before lie there, and uv keeps to them.
+                    assert (folder / name).read_text() == old[name]
+                    (folder / name).write_text("new==2.0\n")
+                if failure:
+                    raise RuntimeError(failure)
+
+            monkeypatch.setattr(lock, "resolve", resolve)
+            monkeypatch.setattr(sys, "argv", ["lock", "--keep"])
+            if failure:
+                with pytest.raises(SystemExit, match=f"nothing is changed: {failure}"):
+                    lock.main()
+            else:
+                lock.main()
+            files = {name: (tmp_path / name).read_text() for name in old}
+            assert (files == old) == bool(failure)
+        assert files["binder/environment.yml"] == environment_yml("new==2.0")
+        assert not list(tmp_path.glob(".lock-*"))
+
+    def test_a_lock_on_top_has_only_what_the_other_has_not(self):
+        ours = "a==1 \\\n    --hash=sha256:0\nb==1 ; os_name == 'nt' \\\n    --hash=sha256:1\n"
+        theirs = "a==1\nb==1\n"
+        assert lock.without(ours, theirs) == ""
+        assert lock.without(theirs, ours) == "b==1\n"
+
+
+def test_the_package_itself_asks_for_what_it_imports_and_for_no_tensorflow():
+    """So that installing it, on Colab for example, leaves TensorFlow and Keras alone."""
+    wanted = [Requirement(line) for line in PYPROJECT["project"]["dependencies"]]
+    bounds = {str(bound) for it in wanted for bound in it.specifier}
+    assert bounds == {">=3"}  # of Keras; an upper bound would replace what is there
+    modules = set()
+    for path in (ROOT / "mnist_helpers").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(node.module.partition(".")[0])
+    names = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+    names["IPython"] = "ipython"
+    imported = {names.get(name, name) for name in modules - sys.stdlib_module_names}
+    with_others = {"tensorflow", "traitlets", "urllib3"}  # the last are anywidget's and requests'
+    assert {it.name for it in wanted} == imported - with_others

@@ -1,0 +1,291 @@
+"""The networks and the drawing pad on the pages: they compute what Python computes, and serve."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from browser import Pad
+from pages import PHONE, RULES, code, display, opened_pages, png, too_wide, violations
+from pages import write_notebook as write
+
+from mnist_helpers import build_cnn, build_compact_cnn, build_dense, keras, load_mnist
+from mnist_helpers.convolution_view import VIEW_TYPE
+from mnist_helpers.pad import EMPTY_HINT, DrawingPad, load_collection
+from mnist_helpers.strokes import EXAMPLE_DRAWINGS, prepare_strokes
+from tools.site.build import build_site
+from tools.site.export import as_json, export_networks
+
+NAMES = {"dense": "dense network", "cnn": "CNN", "compact": "compact network"}
+layers = keras.layers
+
+
+def untrained_networks() -> dict[str, keras.Model]:
+    """The three networks with random weights, those of batch normalisation as after a training."""
+    keras.utils.set_random_seed(1)
+    networks = {"dense": build_dense(), "cnn": build_cnn(), "compact": build_compact_cnn()}
+    for network in networks.values():
+        last = network.layers[-1]
+        last.set_weights([20 * weights for weights in last.get_weights()])  # clear answers
+    random = np.random.default_rng(1)
+    for layer in networks["compact"].layers:
+        if isinstance(layer, layers.BatchNormalization):
+            gamma, beta, mean = random.normal(size=(3, *layer.gamma.shape))  # negative ones, too
+            layer.set_weights([gamma, beta, mean, random.uniform(0.1, 2, layer.gamma.shape)])
+    return networks
+
+
+def make_site(folder: Path, networks: dict[str, keras.Model]) -> Path:
+    """A site with these networks, and a page with a pad and one without a live part."""
+    pad = code("pad", display({"image/png": png(40, 20), VIEW_TYPE: {"view": "pad"}}))
+    write(folder / "01_draw.ipynb", "# Draw", pad)
+    write(folder / "02_read.ipynb", "# Read")
+    for name, network in networks.items():
+        network.save(folder / f"{name}.keras")
+    export_networks(folder, folder / "site")
+    build_site(folder, folder / "site", {})
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory) -> SimpleNamespace:
+    """Untrained networks, and a site with them."""
+    networks = untrained_networks()
+    site = make_site(tmp_path_factory.mktemp("untrained"), networks)
+    return SimpleNamespace(networks=networks, site=site)
+
+
+@pytest.fixture
+def open_page(chromium):
+    with opened_pages(chromium) as open_page:
+        yield open_page
+
+
+@pytest.fixture
+def pad(untrained, open_page) -> Pad:
+    """The pad of the front page."""
+    return Pad(open_page(untrained.site / "index.html"))
+
+
+# --- the page computes what Python computes ---------------------------------------------------
+
+ANSWER_ALL = """(images) => {
+  const bytes = Uint8Array.from(atob(images), (character) => character.charCodeAt(0));
+  const starts = Array.from({length: bytes.length / 784}, (_, i) => 784 * i);
+  return JSON.stringify(starts.map((i) => mnistTutorial.answer(bytes.subarray(i, i + 784))));
+}"""
+
+
+def answers(page, images: np.ndarray) -> list[dict]:
+    """What the networks of a page say of images: by network, ten probabilities, for each."""
+    return json.loads(page.evaluate(ANSWER_ALL, base64.b64encode(images.tobytes()).decode()))
+
+
+def test_probabilities_are_those_of_keras(untrained, pad):
+    images = load_mnist().x_test[:300]
+    found = answers(pad.page, images)
+    for name, network in untrained.networks.items():
+        expected = network.predict(images, verbose=0)
+        assert expected.std() > 0.05, name  # it does tell images apart
+        assert np.abs([answer[name] for answer in found] - expected).max() < 1e-4, name
+
+
+def test_any_number_of_filters_any_stride_and_padding_give_what_keras_gives(tmp_path, open_page):
+    keras.utils.set_random_seed(2)
+    parts = [keras.Input((28, 28)), layers.Reshape((28, 28, 1))]
+    parts += [layers.Conv2D(5, 3, strides=2, padding="same"), layers.Conv2D(3, 4)]
+    network = keras.Sequential([*parts, layers.Flatten(), layers.Dense(10, activation="softmax")])
+    images = np.random.default_rng(1).integers(0, 3, (1, 28, 28), dtype=np.uint8)
+    page = open_page(make_site(tmp_path, {"cnn": network}) / "index.html")
+    (answer,) = answers(page, images)
+    np.testing.assert_allclose([answer["cnn"]], network.predict(images, verbose=0), atol=1e-5)
+
+
+def drawings(count: int) -> list:
+    """Wandering strokes of every size, from dots to ones that leave no room."""
+    random = np.random.default_rng(1)
+    made = []
+    for _ in range(count):
+        middle, size = random.uniform(size=2), random.choice([0, 0.01, 0.1, 0.5])
+        lengths = random.integers(1, 40, random.integers(1, 5))
+        steps = [random.normal(0, size, (length, 2)).cumsum(axis=0) / 4 for length in lengths]
+        made.append([np.clip(middle + way, 0, 1).round(4).tolist() for way in steps])
+    return made
+
+
+@pytest.mark.parametrize("centered", [True, False])
+def test_prepared_drawings_are_those_of_python(pad, centered):
+    all_strokes = [*EXAMPLE_DRAWINGS.values(), *drawings(150)]
+    prepare = "([all, centered]) => all.map((one) => mnistTutorial.prepareStrokes(one, centered))"
+    prepared = pad.page.evaluate(prepare, [all_strokes, centered])
+    expected = [prepare_strokes(strokes, centered).ravel() for strokes in all_strokes]
+    assert np.abs(np.array(prepared) - np.array(expected, int)).max() <= 4
+
+
+@pytest.mark.parametrize("strokes", [[[]], [[[0.5, 1.5]]], [[[0.1, 0.2], [0.3]]], 7], ids=repr)
+def test_bad_strokes_are_refused_in_the_words_of_python(pad, strokes):
+    with pytest.raises(ValueError) as refused:
+        prepare_strokes(strokes)
+    prepare = "(s) => { try { mnistTutorial.prepareStrokes(s); } catch (e) { return e.message; } }"
+    assert pad.page.evaluate(prepare, strokes) == str(refused.value)
+
+
+# The points of the strokes on the surface, and the ink of a canvas.
+STROKES = """() => [...document.querySelectorAll('.mnist-pad-surface polyline')].map((line) =>
+  line.getAttribute('points').split(' ').map((point) => point.split(',').map(Number)))"""
+INK = """(canvas) => {
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return [...data.filter((_, i) => i % 4 === 0)].map((red) => 255 - red);
+}"""
+
+
+def test_pad_shows_what_the_pad_of_a_notebook_shows(untrained, pad, tmp_path):
+    networks = {NAMES[name]: network for name, network in untrained.networks.items()}
+    notebook = DrawingPad(networks, tmp_path / "digits.json")
+    pad.draw(EXAMPLE_DRAWINGS[3])
+    for centered in (True, False):
+        pad.root.get_by_role("checkbox").set_checked(centered)
+        notebook.strokes, notebook.centered = pad.page.evaluate(STROKES), centered
+        answer = notebook.answer
+        pictures = pad.root.locator(".mnist-pixels").all()
+        for picture, expected in zip(pictures, answer["pictures"], strict=True):
+            assert picture.get_attribute("aria-label").startswith(expected["name"])
+            assert bytes(picture.evaluate(INK)) == base64.b64decode(expected["pixels"])
+        charts = pad.root.locator(".mnist-bars").all()
+        for network, chart in zip(answer["networks"], charts, strict=True):
+            label = chart.get_attribute("aria-label")
+            percents = [int(p) for p in re.findall(r": (\d+)", label)]
+            assert percents == pytest.approx(100 * np.array(network["probabilities"]), abs=0.51)
+            assert f" {network['name']}. " in label
+
+
+# --- what is written when the site is built ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "layer, what",
+    [
+        (layers.AveragePooling2D(2, name="mean_of_four"), "AveragePooling2D"),
+        (layers.Conv2D(2, 3, activation="tanh", name="bent"), "the activation tanh"),
+        (layers.Conv2D(2, 3, dilation_rate=2, name="wide"), "Conv2D with dilation_rate"),
+        (layers.ReLU(max_value=6, name="capped"), "ReLU with max_value = 6"),
+    ],
+)
+def test_a_layer_that_the_page_does_not_know_is_an_error_that_names_it(layer, what):
+    shape = [keras.Input((28, 28)), layers.Reshape((28, 28, 1))]
+    network = keras.Sequential([*shape, layer, layers.Flatten(), layers.Dense(10)])
+    with pytest.raises(ValueError, match=f"layer {layer.name}: .*{what}"):
+        as_json(network)
+
+
+def test_networks_weigh_at_most_two_megabytes_and_only_pages_that_ask_load_them(untrained):
+    assert 1.5e6 < (untrained.site / "networks.js").stat().st_size <= 2e6
+    loading = [p.name for p in untrained.site.glob("*.html") if '"networks.js"' in p.read_text()]
+    assert sorted(loading) == ["01_draw.html", "index.html"]
+
+
+def test_a_page_names_the_networks_it_does_without(untrained, tmp_path, capsys, open_page):
+    (tmp_path / "cnn.keras").write_text("no network")
+    pad = Pad(open_page(make_site(tmp_path, {"dense": untrained.networks["dense"]}) / "index.html"))
+    assert "without the cnn network" in capsys.readouterr().out
+    pad.draw(EXAMPLE_DRAWINGS[5])
+    assert list(pad.answers()) == ["dense network"]
+    assert "CNN, compact network" in pad.page.locator(".mnist-missing").inner_text()
+
+
+# --- a reader uses the pad --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pointer", ["mouse", "pen", "finger"])
+def test_a_stroke_is_drawn_where_the_pointer_goes_and_the_page_stays(untrained, open_page, pointer):
+    pad = Pad(open_page(untrained.site / "01_draw.html", **PHONE))
+    pad.surface.scroll_into_view_if_needed()
+    before = pad.page.evaluate("scrollY")
+    pad.draw([[(0.5, 0.9), (0.5, 0.5), (0.5, 0.1)]], pointer)
+    (stroke,) = pad.page.evaluate(STROKES)
+    np.testing.assert_allclose([stroke[0], stroke[-1]], [(0.5, 0.9), (0.5, 0.1)], atol=0.01)
+    assert pad.page.evaluate("scrollY") == before
+
+
+def test_a_digit_is_drawn_with_the_keyboard_and_undone(pad):
+    pad.surface.focus()
+    for key in ["Space", *["ArrowDown"] * 20, "Space"]:
+        pad.page.keyboard.press(key)
+    assert list(pad.answers()) == list(NAMES.values())
+    pad.draw(EXAMPLE_DRAWINGS[1])
+    pad.press("Undo")
+    assert pad.strokes() == len(EXAMPLE_DRAWINGS[1])
+    pad.press("Clear")
+    assert pad.answer.inner_text() == EMPTY_HINT
+
+
+@pytest.mark.parametrize("theme, rules", RULES.items())
+def test_axe_finds_no_violation_in_a_pad_in_use(untrained, open_page, theme, rules):
+    page = open_page(untrained.site / "index.html", color_scheme=theme, **PHONE)
+    Pad(page).save(EXAMPLE_DRAWINGS[5], 5)
+    assert violations(page, rules) == [] and not too_wide(page)
+
+
+# --- saved digits -----------------------------------------------------------------------------
+
+
+def taken_along(pad: Pad, folder: Path) -> dict[str, np.ndarray]:
+    """The file that a page gives, as the notebook reads it."""
+    with pad.page.expect_download() as download:
+        pad.press("Take your digits along")
+    assert download.value.suggested_filename == "my_digits.json"
+    download.value.save_as(folder / "my_digits.json")
+    return load_collection(folder / "my_digits.json")
+
+
+def test_saved_digits_survive_a_reload_and_can_be_taken_along(pad, tmp_path):
+    drawn = []
+    for count, digit in enumerate((3, 8), 1):
+        pad.save(EXAMPLE_DRAWINGS[digit], digit)
+        drawn.append(pad.page.evaluate(STROKES))
+        assert pad.message().startswith(f"Saved as a {digit}: {count} ")
+    pad.page.reload()
+    digits = taken_along(pad, tmp_path)
+    assert digits["labels"].tolist() == [3, 8]
+    for name, centered in {"centered": True, "as_drawn": False}.items():
+        assert np.array_equal(digits[name], [prepare_strokes(one, centered) for one in drawn])
+
+
+def test_digits_saved_on_two_open_pages_are_kept_together_until_they_are_forgotten(untrained, pad):
+    other = pad.page.context.new_page()
+    other.goto((untrained.site / "01_draw.html").as_uri())
+    Pad(other).save(EXAMPLE_DRAWINGS[4], 4)
+    pad.page.bring_to_front()
+    pad.save(EXAMPLE_DRAWINGS[3], 3)
+    assert pad.message().startswith("Saved as a 3: 2 ")
+    pad.page.on("dialog", lambda dialog: dialog.accept())
+    pad.press("Forget them")
+    assert pad.surface.evaluate("node => node === document.activeElement")
+    pad.page.reload()
+    assert pad.page.get_by_text("Take your digits along").is_hidden()
+
+
+GOOD = {"label": 4, "strokes": [[[0.5, 0.5]]]}
+BAD = [None, 5, {}, {"label": 11, "strokes": [[[0.5, 0.5]]]}, {"label": 1, "strokes": [[[2, 2]]]}]
+
+
+@pytest.mark.parametrize("stored, labels", [("null", [3]), (json.dumps([*BAD, GOOD]), [4, 3])])
+def test_what_is_no_saved_digit_counts_as_none(pad, tmp_path, stored, labels):
+    pad.page.evaluate("text => localStorage.setItem('mnist-tutorial-digits', text)", stored)
+    pad.page.reload()
+    pad.save(EXAMPLE_DRAWINGS[3], 3)
+    assert taken_along(pad, tmp_path)["labels"].tolist() == labels
+
+
+def test_where_nothing_can_be_kept_the_pad_says_so_and_works(pad, tmp_path):
+    pad.page.add_init_script("""Object.defineProperty(window, 'localStorage', {
+      get() { throw new DOMException('refused', 'SecurityError'); },
+    })""")
+    pad.page.reload()
+    assert "keeps nothing" in pad.root.locator(".mnist-pad-saved").inner_text()
+    pad.save(EXAMPLE_DRAWINGS[3], 3)
+    assert "until this page is closed" in pad.message()
+    assert taken_along(pad, tmp_path)["labels"].tolist() == [3]

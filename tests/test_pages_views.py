@@ -1,0 +1,258 @@
+"""The live views on the pages: a frame held over a digit (03), and a digit to be moved (04)."""
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import drag
+from pages import LAPTOP, PHONE, RULES, code, display, elements, opened_pages, too_wide, violations
+from pages import write_notebook as write
+from scipy import ndimage
+
+from mnist_helpers.convolution_view import VIEW_TYPE, ConvolutionView, digits_as_json
+from mnist_helpers.plots import plot_shifts, show_figure
+from tools.site.build import build_site
+
+pytestmark = pytest.mark.slow
+
+LABELS = [5, 0, 4, 1, 9]
+IMAGES = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
+KERNELS = {
+    "vertical edge": np.array([[1, 0, -1]] * 3),
+    "blur": np.full((3, 3), 1 / 9),
+    "learned": np.random.default_rng(2).normal(0, 0.3, (3, 3)),
+}
+ACCURACIES = {
+    "dense": np.array([[0.94, 0.80, 0.50, 0.30, 0.20], [0.92, 0.78, 0.52, 0.32, 0.22]]),
+    "CNN": np.array([[0.97, 0.93, 0.75, 0.50, 0.30]]),
+}
+
+
+@pytest.fixture(scope="module")
+def site(shown, tmp_path_factory) -> Path:
+    """A site with a page for each view."""
+    folder = tmp_path_factory.mktemp("views")
+    data, metadata = ConvolutionView(IMAGES, LABELS, KERNELS, row=10, column=12)._repr_mimebundle_()
+    write(folder / "01_frame.ipynb", code("view", display(data, metadata)))
+    (figure,) = shown(show_figure, plot_shifts([0, 1, 2, 3, 4], ACCURACIES, (IMAGES, LABELS)))
+    picture = {"image/png": base64.b64encode(figure.data["image/png"]).decode()}
+    figure = display(figure.data | picture, figure.metadata)
+    write(folder / "02_shift.ipynb", code("view", figure, jupyter={"outputs_hidden": True}))
+    build_site(folder, folder / "site", {})
+    return folder / "site"
+
+
+@pytest.fixture
+def open_page(chromium):
+    with opened_pages(chromium) as open_page:
+        yield open_page
+
+
+def point(surface, row: float, column: float) -> tuple[float, float]:
+    """The middle of a pixel of a digit, on the screen."""
+    surface.scroll_into_view_if_needed()
+    left, top, side, _ = surface.bounding_box().values()
+    return left + (column + 0.5) * side / 28, top + (row + 0.5) * side / 28
+
+
+def pixels_of(canvas) -> np.ndarray:
+    """The colours of a canvas, (height, width, 4)."""
+    data = "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    return np.reshape(canvas.evaluate(data), (*canvas.evaluate("c => [c.height, c.width]"), 4))
+
+
+def number(text: str) -> float:
+    return float(text.replace("\u2212", "-"))
+
+
+@pytest.mark.parametrize("name", ["01_frame.html", "02_shift.html"])
+def test_view_is_accessible_and_fits_on_a_phone(site, open_page, name):
+    page = open_page(site / name, **PHONE)
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    for theme, rules in RULES.items():
+        page.emulate_media(color_scheme=theme)
+        assert violations(page, rules) == []
+    assert not too_wide(page)
+
+
+# --- a frame over a digit ---------------------------------------------------------------------
+
+
+class Frame:
+    """The view on its page, used as a person does: by looking, pointer and keys."""
+
+    def __init__(self, page):
+        self.page = page
+        self.surface = page.locator(".mnist-convolution-digit")
+        self.canvas = page.locator(".mnist-convolution-map canvas")
+
+    def table(self, name: str) -> np.ndarray:
+        table = self.page.locator("table", has=self.page.locator("caption", has_text=name))
+        return np.reshape([number(text) for text in table.locator("td").all_inner_texts()], (3, 3))
+
+    def sum(self) -> float:
+        return number(self.page.locator(".mnist-convolution-sum").inner_text())
+
+    def position(self) -> list[str]:
+        """Row and column of the frame, as the caption has them."""
+        return re.findall(r"\d+", self.page.locator("figcaption").first.inner_text())
+
+    def filled(self) -> list:
+        """Where the map has values."""
+        return np.argwhere(pixels_of(self.canvas)[..., 3]).tolist()
+
+    def press(self, button: str) -> None:
+        self.page.get_by_role("button", name=button).click()
+
+
+@pytest.fixture
+def frame(site, open_page) -> Frame:
+    return Frame(open_page(site / "01_frame.html", **LAPTOP))
+
+
+@pytest.mark.parametrize("name", [*KERNELS, "your own"])
+def test_map_is_the_convolution_with_the_kernel_chosen_or_typed_in(frame, name):
+    kernel = np.array([[0.5, -2, 0], [1.25, 0, -1], [3, 0, -0.75]])
+    if name == "your own":
+        fields = frame.page.locator(".mnist-convolution td input").all()
+        for field, weight in zip(fields, kernel.flat, strict=True):
+            field.fill(str(weight))
+    else:
+        frame.page.get_by_label("kernel:").select_option(label=name)
+        kernel = KERNELS[name].round(2)
+    frame.press("Fill it all")
+    patches = np.lib.stride_tricks.sliding_window_view(IMAGES[0] / 255, (3, 3))
+    values = np.tensordot(patches, kernel, axes=2)
+    assert frame.sum() == pytest.approx(values[9, 11], abs=0.006)
+    # White at zero, full blue or red at the largest value that the kernel can give.
+    reach = max(kernel[kernel > 0].sum(), -kernel[kernel < 0].sum())
+    ends = np.where(values[..., np.newaxis] < 0, [33, 102, 172], [178, 24, 43])
+    colours = 247 + np.abs(values / reach)[..., np.newaxis] * (ends - 247)
+    np.testing.assert_allclose(pixels_of(frame.canvas)[..., :3], colours, atol=1)
+
+
+def test_another_digit_is_computed_on_and_starts_an_empty_map(frame):
+    frame.press("Fill it all")
+    frame.press("Digit 3 of 5: a 4")
+    assert frame.position() == ["10", "12"] and frame.filled() == [[9, 11]]
+    patch = IMAGES[2, 9:12, 11:14] / 255
+    np.testing.assert_allclose(frame.table("patch"), patch, atol=0.006)
+    products = patch * KERNELS["vertical edge"]
+    np.testing.assert_allclose(frame.table("products"), products, atol=0.006)
+
+
+def test_arrow_keys_move_the_frame_and_the_map_has_values_where_it_has_been(frame):
+    frame.page.get_by_role("button", name="Digit 5 of 5").focus()
+    for key in ("Tab", "ArrowRight", "ArrowDown"):
+        frame.page.keyboard.press(key)
+    assert frame.position() == ["11", "13"]
+    assert frame.filled() == [[9, 11], [9, 12], [10, 12]]
+    frame.press("Clear")
+    assert frame.filled() == [[10, 12]]
+
+
+def test_frame_follows_a_mouse_that_is_not_pressed_and_stays_inside(frame):
+    frame.page.mouse.move(*point(frame.surface, 20, 7))
+    assert frame.position() == ["20", "7"]
+    box = frame.surface.locator(".mnist-convolution-frame").bounding_box()
+    assert (box["x"], box["y"]) == pytest.approx(point(frame.surface, 18.5, 5.5), abs=0.6)
+    frame.page.mouse.move(*point(frame.surface, 0, 27))
+    assert frame.position() == ["1", "26"]
+
+
+def test_output_has_a_described_picture_and_the_values_for_a_page(site):
+    data, metadata = ConvolutionView(IMAGES, LABELS, KERNELS, row=3, column=4)._repr_mimebundle_()
+    values = data[VIEW_TYPE]
+    assert (values["view"], values["row"], values["column"]) == ("convolution", 3, 4)
+    assert values["digits"] == digits_as_json(IMAGES, LABELS)
+    # Rounded, so that what is shown is what is computed.
+    assert values["kernels"][1] == {"name": "blur", "weights": [[0.11] * 3] * 3}
+    assert data["text/plain"] == metadata["image/png"]["alt"]
+    (picture,) = elements((site / "01_frame.html").read_text(), "noscript img")
+    assert picture["alt"] == data["text/plain"]
+    # The figure of the other view is the run's own, and stays in sight.
+    html = (site / "02_shift.html").read_text()
+    assert len(elements(html, 'details.answer img[alt^="Accuracy"] + .live')) == 1
+
+
+@pytest.mark.parametrize("images, size", [(IMAGES, 5), (IMAGES / 255, 3), (IMAGES[:3], 3)])
+def test_what_does_not_fit_is_an_error(images, size):
+    with pytest.raises(ValueError, match=r"expected|shorter|longer"):
+        ConvolutionView(images, LABELS, {"ones": np.ones((size, size))})
+
+
+# --- a digit to be moved ----------------------------------------------------------------------
+
+# In place of the page's networks: one says how many of the first row's pixels are inked.
+ANSWER = """() => {
+  mnistTutorial.answer = (pixels) => {
+    window.asked = pixels;
+    const inked = pixels.slice(0, 28).filter((pixel) => pixel > 0).length;
+    return {cnn: Array.from({length: 10}, (_, d) => (d === inked % 10 ? 0.91 : 0.01))};
+  };
+}"""
+
+
+@pytest.fixture
+def page(site, open_page):
+    """The page of the view."""
+    page = open_page(site / "02_shift.html", **LAPTOP)
+    page.get_by_text("Show the answer").click()
+    page.evaluate(ANSWER)
+    return page
+
+
+def press(page, *keys: str) -> None:
+    for key in keys:
+        page.locator(".mnist-shift-digit").press(f"Arrow{key}")
+
+
+def assert_asked(page, digit: int, *by: int) -> None:
+    """The networks were last asked about this digit moved down and right, and it is drawn."""
+    image = ndimage.shift(IMAGES[digit], by, order=0)
+    np.testing.assert_array_equal(np.reshape(page.evaluate("window.asked"), (28, 28)), image)
+    drawn = 255 - pixels_of(page.locator(".mnist-shift-digit canvas"))[..., 0]
+    np.testing.assert_array_equal(drawn, image)
+
+
+@pytest.mark.parametrize("key, down, right", [("Down", 3, 0), ("Up", -3, 0), ("Left", 0, -3)])
+def test_arrow_keys_move_the_digit(page, key, down, right):
+    press(page, key, key, key)
+    assert_asked(page, 0, down, right)
+
+
+def test_digit_is_dragged_by_whole_pixels_and_at_most_by_four(page):
+    surface = page.locator(".mnist-shift-digit")
+    for start, end, by in [((10, 10), (8.2, 13.3), (-2, 3)), ((10, 20), (27, 0), (4, -4))]:
+        drag(page, [point(surface, *start), point(surface, *end)])
+        assert_asked(page, 0, *by)
+
+
+def test_another_digit_is_shown_where_the_first_was_and_a_button_brings_it_back(page):
+    press(page, "Left")
+    page.get_by_role("button", name="Digit 2 of 5: a 0").click()
+    assert_asked(page, 1, 0, -1)
+    page.get_by_role("button", name="Back to the middle").click()
+    assert_asked(page, 1, 0, 0)
+
+
+def test_a_wrong_answer_is_marked(page):
+    press(page, "Down")  # the first row is now empty
+    assert page.locator(".mnist-verdict").inner_text() == "CNN: 0 (91\xa0%), wrong"
+
+
+def test_curve_is_marked_at_the_larger_of_the_two_shifts_with_the_mean_accuracies(page):
+    press(page, "Up", "Up", "Right")
+    curve = page.locator(".mnist-shift-curve")
+    x = re.match(r"M([\d.]+) ", curve.locator(".mark").get_attribute("d")).group(1)
+    assert curve.locator(f'text[x="{x}"][y="166"]').text_content() == "2"
+    assert "the larger of the two" in curve.locator("figcaption").inner_text()
+    assert curve.locator("li").all_inner_texts() == ["dense 51\xa0%", "CNN 75\xa0%"]
+
+
+def test_position_and_answers_are_read_aloud(page):
+    press(page, "Down", "Down", "Left")
+    status = page.locator(".mnist-shift").get_by_role("status")
+    status.get_by_text("2 down, 1 left").get_by_text("CNN: 0").wait_for(state="attached")

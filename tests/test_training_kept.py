@@ -1,0 +1,249 @@
+"""Progress, networks kept between notebooks, and results."""
+
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from mnist_helpers import (
+    FitProgress,
+    accuracy_interval,
+    build_dense,
+    display,
+    hold_out,
+    keras,
+    load_or_train,
+    prediction_interval,
+    report_result,
+    results,
+    save_run,
+    training,
+)
+from mnist_helpers.data import Mnist
+from mnist_helpers.kept import load_run
+
+SETTINGS = {"data": "offline digits", "epochs": 1}
+HISTORY = {"loss": [1.0], "seconds": [0.5]}
+
+
+@pytest.fixture
+def artifacts(tmp_path, monkeypatch):
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "artifacts"))
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture
+def network():
+    return build_dense()
+
+
+class TestKeptNetworks:
+    def test_a_kept_network_gives_the_same_answers_and_its_history(self, artifacts, network):
+        save_run("dense", build_dense(), HISTORY, SETTINGS)
+        save_run("dense", network, HISTORY, SETTINGS)
+        assert [path.name for path in artifacts.iterdir()] == ["dense.keras"]
+        loaded, history = load_run("dense", SETTINGS)
+        pixels = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype="uint8")
+        assert np.allclose(loaded.predict(pixels, verbose=0), network.predict(pixels, verbose=0))
+        assert history == HISTORY
+
+    def assert_refused(self, capsys, reason: str, settings: dict = SETTINGS) -> None:
+        assert load_run("dense", settings) is None
+        printed = capsys.readouterr().out
+        assert "not used" in printed and reason in printed
+
+    def test_one_of_other_settings_is_refused(self, artifacts, network, capsys):
+        save_run("dense", network, HISTORY, SETTINGS)
+        self.assert_refused(capsys, "other settings", SETTINGS | {"data": "MNIST"})
+
+    @pytest.mark.parametrize("damage", ["empty", "cut short", "a changed weight"])
+    def test_a_damaged_file_is_refused(self, artifacts, network, capsys, damage):
+        save_run("dense", network, HISTORY, SETTINGS)
+        kept = artifacts / "dense.keras"
+        content = bytearray(kept.read_bytes())
+        if damage == "a changed weight":
+            weights = network.get_layer("hidden_2").get_weights()[0].tobytes()
+            content[content.index(weights)] ^= 1
+        else:
+            del content[0 if damage == "empty" else -1 :]
+        kept.write_bytes(content)
+        self.assert_refused(capsys, "its file is damaged")
+
+    def test_another_kind_of_network_and_one_kept_by_another_program_are_refused(
+        self, artifacts, network, capsys
+    ):
+        other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        save_run("dense", other, HISTORY, SETTINGS)
+        self.assert_refused(capsys, "another kind of network")
+        network.save(artifacts / "dense.keras")
+        self.assert_refused(capsys, "or something else")
+
+    def test_a_file_made_to_run_code_is_refused_and_runs_none(self, artifacts, tmp_path, capsys):
+        trap = tmp_path / "was_run"
+        layers = [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)]
+        harmful = keras.Sequential(layers)
+        code = f"__import__('pathlib').Path({str(trap)!r}).touch() or x"
+        harmful.add(keras.layers.Lambda(eval(f"lambda x: {code}"), output_shape=(10,)))
+        save_run("dense", harmful, HISTORY, SETTINGS)
+        trap.unlink(missing_ok=True)
+        with zipfile.ZipFile(artifacts / "dense.keras") as archive:
+            assert "__lambda__" in archive.read("config.json").decode()
+        self.assert_refused(capsys, "")
+        assert not trap.exists()
+
+    @pytest.mark.parametrize("version, loads", [("3.10.0", False), ("3.11.0", True)])
+    def test_a_keras_whose_safe_mode_is_not_safe_loads_nothing(
+        self, artifacts, network, monkeypatch, capsys, version, loads
+    ):
+        save_run("dense", network, HISTORY, SETTINGS)
+        monkeypatch.setattr(keras, "__version__", version)
+        assert (load_run("dense", SETTINGS) is not None) is loads
+        assert ("pip install 'keras>=3.11'" in capsys.readouterr().out) is not loads
+
+    def test_what_cannot_be_kept_is_reported_and_the_work_goes_on(
+        self, tmp_path, monkeypatch, network, capsys
+    ):
+        (tmp_path / "file").write_text("in the way")
+        monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "file" / "artifacts"))
+        save_run("dense", network, HISTORY, SETTINGS)
+        assert "could not be kept" in capsys.readouterr().out
+
+
+class TestLoadOrTrain:
+    """On 2,500 images, of which `hold_out` gives all but the first 500 to train with."""
+
+    def data(self, x_train):
+        y_train = np.arange(len(x_train)) % 10
+        return Mnist("MNIST", x_train.astype("uint8"), y_train, x_train[:1], y_train[:1])
+
+    def noise(self):
+        return self.data(np.random.default_rng(1).integers(0, 256, (2_500, 28, 28)))
+
+    def call(self, epochs=1, data=None, build=build_dense):
+        options = {"batch_size": 100, "train_images": 200, "seed": 1}
+        return load_or_train("dense", build, data or self.noise(), epochs=epochs, **options)
+
+    def test_without_a_kept_network_it_trains_one_and_validates_it(self, artifacts, capsys):
+        network, history = self.call(epochs=2)
+        assert "No dense network was kept." in capsys.readouterr().out
+        assert len(history["val_loss"]) == len(history["seconds"]) == 2
+        assert network.optimizer.iterations == 2 * 2  # 200 images in batches of 100
+        _, _, x_valid, y_valid = hold_out(self.noise())
+        loss, _ = network.evaluate(x_valid, keras.utils.to_categorical(y_valid, 10), verbose=0)
+        assert len(x_valid) == 500 and history["val_loss"][1] == pytest.approx(loss, rel=1e-4)
+
+    def test_it_trains_on_the_first_of_the_images_that_hold_out_gives(self, artifacts):
+        images = np.zeros((2_500, 28, 28))
+        images[500:700, 0, 0] = images[700:, 0, 1] = images[:500, 0, 2] = 255
+        network, _ = self.call(data=self.data(images))
+        keras.utils.set_random_seed(1)
+        before, after = (n.get_layer("hidden_1").get_weights()[0] for n in (build_dense(), network))
+        # Only the weights of a pixel with ink in an image that is trained on are changed.
+        assert np.flatnonzero((before != after).any(axis=1)).tolist() == [0]
+
+    def test_with_the_same_settings_it_gives_the_kept_one(self, artifacts):
+        network, history = self.call()
+        settings = {"data": "MNIST", "epochs": 1, "batch_size": 100}
+        save_run("dense", network, history, settings | {"train_images": 200, "seed": 1})
+        again, kept_history = self.call(build=None)
+        assert kept_history == history
+        assert all(map(np.array_equal, again.get_weights(), network.get_weights()))
+        assert self.call(epochs=2, build=None) is None
+
+
+def train(network, metrics=("accuracy",), steps_per_execution=1, batch_size=None, **options):
+    loss = "categorical_crossentropy"
+    steps = {"steps_per_execution": steps_per_execution}
+    network.compile("sgd", loss, metrics=list(metrics), **steps)
+    pixels = np.zeros((20, 28, 28), dtype="uint8")
+    labels = keras.utils.to_categorical(np.arange(20) % 10, 10)
+    options |= {"verbose": 0, "callbacks": [FitProgress()], "batch_size": batch_size}
+    return network.fit(pixels, labels, **options).history
+
+
+class TestProgress:
+    @pytest.fixture
+    def lines(self, shown, network, monkeypatch):
+        """Trains, and gives every line that was shown, the record that stays as the last."""
+        monkeypatch.setattr(training, "SECONDS_BETWEEN", 0)
+
+        def lines(**options) -> list[str]:
+            outputs = shown(train, network, **options)
+            return [output.data["text/plain"] for output in outputs]
+
+        return lines
+
+    def test_the_record_that_stays_is_of_the_last_epoch_and_has_the_seconds(self, lines, network):
+        first, second, third = lines(epochs=2, validation_split=0.2)[-1].splitlines()
+        history = network.history.history
+        assert 0 < history["seconds"][0] < history["seconds"][1]
+        assert first.startswith("2 epochs in ")
+        for line, prefix in [(second, ""), (third, "val_")]:
+            assert f"loss {history[prefix + 'loss'][-1]:.4f}" in line
+            assert f"accuracy {history[prefix + 'accuracy'][-1]:.4f}" in line
+
+    @pytest.mark.parametrize("metrics", [[], ["mae", keras.metrics.F1Score()]])
+    def test_all_single_numbers_are_shown_the_loss_first(self, lines, metrics):
+        _, live, record = lines(metrics=metrics, validation_split=0.2)
+        for line in (live, *record.splitlines()[1:]):
+            assert re.findall(r"([a-z_]+) \d\.\d{4}", line) == ["loss", *metrics[:1]]
+
+    def test_the_time_left_is_never_negative(self, lines):
+        # Seven steps an epoch, five a call: the second call counts ten.
+        live = lines(epochs=3, batch_size=3, steps_per_execution=5)[1:-1]
+        left = [int(re.search(r"about (-?\d+) s left", line)[1]) for line in live]
+        assert len(left) == 6 and min(left) >= 0 == left[-1]
+
+    def test_a_network_that_was_trained_is_not_trained_on(self, network):
+        train(network)
+        before = network.get_weights()
+        with pytest.raises(RuntimeError, match="run the cells again from the one that builds it"):
+            train(network)  # compiled anew, but with the old weights
+        assert all(map(np.array_equal, before, network.get_weights()))
+
+    def test_a_program_that_is_no_notebook_prints_the_record_alone(
+        self, network, capsys, monkeypatch
+    ):
+        monkeypatch.setattr(display, "get_ipython", lambda: None)
+        train(network, epochs=2)
+        first, second = capsys.readouterr().out.splitlines()
+        assert first.startswith("2 epochs in ") and second.startswith("training images: ")
+
+
+class TestResults:
+    def test_a_result_is_shown_and_can_be_read_by_programs(self, network, shown):
+        history = train(network)
+        network.evaluate(np.zeros((2, 28, 28)), np.eye(10)[:2], verbose=0)
+        options = {"test_loss": 0.2, "correct": 96, "total": 100}
+        (output,) = shown(report_result, "dense", network, history, **options)
+        line = output.data["text/plain"]
+        assert "96.00% of 100 test images" in line and "90.16% to 98.43%" in line
+        report = json.loads(json.dumps(output.data[results.RESULT_TYPE]))
+        assert report["test_accuracy"] == 0.96 and report["parameters"] == 20_535
+
+    def test_a_history_of_another_training_is_neither_reported_nor_kept(self, artifacts, network):
+        history = train(network)
+        other = build_dense()
+        train(other)
+        with pytest.raises(ValueError, match="history is of another training"):
+            report_result("dense", other, history, 0.2, 96, 100)
+        with pytest.raises(ValueError, match="history is of another training"):
+            save_run("dense", other, history, SETTINGS)
+        assert not artifacts.exists()
+
+    def test_the_interval_of_an_accuracy_is_scipys(self):
+        for correct, total in [(0, 1), (5, 10), (9_593, 10_000), (7, 7)]:
+            expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
+            assert accuracy_interval(correct, total) == pytest.approx((expected.low, expected.high))
+        for correct, total in [(-1, 10), (11, 10), (0, 0)]:
+            with pytest.raises(ValueError, match="need 0 <= correct <= total"):
+                accuracy_interval(correct, total)
+
+    def test_one_more_value_lies_in_the_prediction_interval_as_often_as_it_says(self):
+        *before, after = np.random.default_rng(1).normal(97, 0.2, (6, 4_000))
+        intervals = np.array([prediction_interval(values, 0.8) for values in np.transpose(before)])
+        inside = (intervals[:, 0] < after) & (after < intervals[:, 1])
+        assert inside.mean() == pytest.approx(0.8, abs=0.02)

@@ -1,0 +1,174 @@
+"""The recorded trainings, and the tool that makes them."""
+
+from contextlib import redirect_stdout
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnist_helpers import build_cnn, build_compact_cnn, hold_out, load_records, shuffled_batches
+from tools.measure import record as tool
+
+
+def read(path) -> pd.DataFrame:
+    return pd.read_csv(path, comment="#")
+
+
+def kinds(network) -> list[str]:
+    return [type(layer).__name__ for layer in network.layers]
+
+
+class TestRecipes:
+    def test_every_network_takes_images_and_gives_ten_probabilities(self):
+        for name, recipe in tool.RECIPES.items():
+            network = recipe.build()
+            assert network.input_shape == (None, 28, 28), name
+            assert network.output_shape == (None, 10), name
+
+    def test_seven_combinations_and_the_last_rung_are_all_there_are_of_three_ingredients(self):
+        names = [name for name in tool.RECIPES if name.startswith("factorial-")]
+        last, most = tool.RECIPES["ladder-small-batches"], tool.RECIPES[max(names, key=len)]
+        assert len(set(names)) == 7
+        more = [*kinds(last.build()), "Dropout", "RandomTranslation"]
+        assert sorted(kinds(most.build())) == sorted(more)
+        assert (last.smoothing, most.smoothing) == (0, 0.05)
+        assert replace(most, build=last.build, smoothing=0.0) == last
+
+    def test_the_cnn_is_the_one_with_two_layers_and_pooling_leaves_a_quarter_of_its_values(self):
+        assert tool.cnn_with(2).count_params() == build_cnn().count_params()
+        shapes = [layer.output.shape[1] for layer in tool.cnn_with_pooling().layers]
+        assert 24 * 24 * 20 // 4 in shapes and 24 * 24 * 20 not in shapes
+
+    @pytest.mark.parametrize("kind", ["RandomTranslation", "BatchNormalization"])
+    def test_only_the_layers_named_are_left_out(self, kind):
+        network = tool.compact_with(getattr(tool.layers, kind))
+        assert kinds(network) == [k for k in kinds(build_compact_cnn()) if k != kind]
+        convolutions = [x for x in network.layers if isinstance(x, tool.layers.Conv2D)]
+        # Only before a normalisation is a bias of no use.
+        assert all(x.use_bias for x in convolutions) == (kind == "BatchNormalization")
+
+    def test_dropout_is_added_before_the_last_layer(self):
+        *before, last = kinds(build_compact_cnn())
+        assert kinds(tool.RECIPES["compact-and-dropout"].build()) == [*before, "Dropout", last]
+
+
+@pytest.fixture(scope="class")
+def data():
+    """A few random images, and recipes of one epoch, on blocks of 400 images."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2_700, 28, 28), dtype="uint8")
+    labels = random.integers(0, 10, 2_700, dtype="uint8")
+    train = {"x_train": images[:2_500], "y_train": labels[:2_500]}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("dense", "final-compact", "block-dense", "scrambled-dense"):
+            recipe = tool.RECIPES[name]
+            quick = replace(recipe, epochs=1, block=400 if recipe.block else 0)
+            patch.setitem(tool.RECIPES, name, quick)
+        test = {"x_test": images[2_500:], "y_test": labels[2_500:]}
+        yield SimpleNamespace(name="MNIST", **train, **test)
+
+
+@pytest.fixture(scope="class")
+def path(data, tmp_path_factory):
+    """A file of records; the work was stopped while a row was being written, and resumed."""
+    path = tmp_path_factory.mktemp("records") / "mnist.csv"
+    tool.record(data, path, {"dense": 1, "final-compact": 1})
+    with path.open("a") as file:
+        file.write("MNIST,dense,1,1,25")
+    with path.with_name("resumed.txt").open("w") as file, redirect_stdout(file):
+        tool.record(data, path, {"dense": 2, "final-compact": 1})
+    return path
+
+
+class TestRecording:
+    def test_only_what_is_missing_is_trained_and_half_a_row_is_missing(self, path):
+        rows = list(zip(read(path)["network"], read(path)["seed"], strict=True))
+        assert rows == [("dense", 0), ("final-compact", 0), ("dense", 1)]
+        assert path.with_name("resumed.txt").read_text().count("seed") == 1
+
+    def test_the_file_names_machine_and_versions_once(self, path):
+        comments = [line for line in path.read_text().splitlines() if line.startswith("#")]
+        assert comments == [f"# {tool.machine()}"]
+
+    def test_each_training_is_a_row_with_its_results(self, path):
+        row = read(path).iloc[0]
+        assert list(row.index) == tool.COLUMNS
+        assert (row["data"], row["network"], row["seed"]) == ("MNIST", "dense", 0)
+        assert (row["epochs"], row["train_images"]) == (1, 2_000)
+        assert 0 <= row["valid_accuracy"] < 0.3 and row["test_loss"] > 2
+
+    def test_a_training_on_all_images_has_none_left_to_validate_with(self, path):
+        row = read(path).iloc[1]
+        assert row["train_images"] == 2_500
+        assert np.isnan(row["valid_accuracy"]) and row["test_accuracy"] >= 0
+
+    def test_the_images_that_were_right_are_kept_as_bits(self, path):
+        answers = tool.read_answers(path.with_name("answers.npz"))
+        assert list(answers) == ["MNIST/dense/0", "MNIST/dense/1"]
+        assert_agreement(read(path), answers, test_images=200, valid_images=500)
+
+    def test_check_notices_a_row_that_cannot_be_repeated(self, data, path, capsys):
+        assert tool.check(data, path, 1)
+        table = read(path)
+        table[["valid_accuracy", "test_accuracy"]] += 0.5
+        table.to_csv(path.with_name("wrong.csv"), index=False)
+        assert not tool.check(data, path.with_name("wrong.csv"), 1)
+        assert "NOT the same" in capsys.readouterr().out
+
+    def test_each_seed_trains_on_its_own_block(self, data, tmp_path, monkeypatch):
+        blocks = []
+
+        def look(images, labels, batch_size):
+            blocks.append(images)
+            return shuffled_batches(images, labels, batch_size)
+
+        monkeypatch.setattr(tool.helpers, "shuffled_batches", look, raising=False)
+        tool.record(data, tmp_path / "mnist.csv", {"block-dense": 2, "scrambled-dense": 1})
+        first, scrambled, second = blocks
+        assert np.array_equal(np.concatenate([first, second]), hold_out(data)[0][:800])
+        assert np.array_equal(tool.scramble(first), scrambled)
+        assert not np.array_equal(first, scrambled)
+        assert np.array_equal(np.sort(first, axis=None), np.sort(scrambled, axis=None))
+
+
+def assert_agreement(table, answers: dict, test_images: int, valid_images: int) -> None:
+    """The bits of each training give the accuracies of its row."""
+    rows = table.set_index(["data", "network", "seed"])
+    for name, bits in answers.items():
+        data, network, seed = name.split("/")
+        row, right = rows.loc[data, network, int(seed)], np.unpackbits(bits)
+        valid = right[test_images : test_images + valid_images]
+        assert right[:test_images].mean() == pytest.approx(row["test_accuracy"], abs=1e-6)
+        assert valid.mean() == pytest.approx(row["valid_accuracy"], abs=1e-6)
+
+
+class TestRecords:
+    def test_the_bits_agree_with_the_accuracies_beside_them(self):
+        table, answers = load_records(), tool.read_answers(tool.FOLDER / "answers.npz")
+        assert_agreement(table, answers, test_images=10_000, valid_images=12_000)
+        full = table[table["network"].isin(tool.WITH_ANSWERS)]
+        names = full["data"] + "/" + full["network"] + "/" + full["seed"].astype(str)
+        assert set(names) == set(answers)
+
+    @pytest.mark.parametrize(
+        ("data", "counts"), [("MNIST", tool.SEEDS), ("offline digits", tool.OFFLINE_SEEDS)]
+    )
+    def test_every_network_is_there_with_all_its_seeds(self, data, counts):
+        table = load_records().query("data == @data").groupby("network")["seed"].apply(sorted)
+        first = {name: 1 if name in tool.ON_BLOCKS else 0 for name in counts}
+        wanted = {name: list(range(first[name], first[name] + counts[name])) for name in counts}
+        assert table.to_dict() == wanted
+
+    def test_every_row_is_a_training_by_its_recipe(self):
+        table = load_records()
+        assert list(table.columns) == tool.COLUMNS
+        assert not table.duplicated(["data", "network", "seed"]).any()
+        for name, rows in table.groupby("network"):
+            recipe = tool.RECIPES[name]
+            images = 60_000 if recipe.all_images else recipe.block or 48_000
+            assert (rows["train_images"] == images).all()
+            assert (rows["epochs"] == recipe.epochs).all()
+            assert (rows["valid_accuracy"].isna() == recipe.all_images).all()
+            assert rows["test_accuracy"].between(0.88 if recipe.block else 0.94, 0.998).all()

@@ -1,0 +1,186 @@
+"""The package as it is imported, Keras as it is set up, and the checks of a notebook's start."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import mnist_helpers
+from mnist_helpers import check_parameter, checked, checks, preflight
+from mnist_helpers.checks import free_memory_gb
+from mnist_helpers.data import Mnist
+
+
+def python(code: str, **settings: str) -> subprocess.CompletedProcess:
+    """Run a program with no settings of Keras and TensorFlow but these."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("KERAS_", "TF_"))}
+    command = [sys.executable, "-c", code]
+    options = {"env": environment | settings, "capture_output": True, "text": True}
+    return subprocess.run(command, **options)
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+def test_importing_the_package_loads_no_heavy_library_nor_do_data_and_figures_tensorflow():
+    code = "import sys, mnist_helpers\n"
+    code += "light = {'numpy', 'matplotlib', 'sklearn', 'keras'} & set(sys.modules)\n"
+    code += "from mnist_helpers import load_mnist, plot_digits\n"
+    code += "heavy = {'tensorflow', 'keras', 'sklearn', 'scipy', 'matplotlib.pyplot', 'requests'}\n"
+    code += "print(light | heavy & set(sys.modules))"
+    assert python(code).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("name", mnist_helpers.__all__)
+def test_every_public_name_exists(name):
+    assert getattr(mnist_helpers, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'build_something'"):
+        mnist_helpers.build_something  # noqa: B018
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])
+def test_ruff_finds_nothing(command):
+    ruff = [sys.executable, "-m", "ruff", *command]
+    done = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+# --- Keras ----------------------------------------------------------------------------------
+
+# What a process finds after an import of Keras; printed as JSON.
+LOOK = """
+import gc, json, os
+import mnist_helpers, numpy as np, pandas as pd, tensorflow as tf
+facts = {"one": keras is mnist_helpers.keras, "frozen": gc.get_freeze_count() > 100_000}
+facts |= {name: os.environ.get(name) for name in ("TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND")}
+facts["settings"] = [keras.config.image_data_format(), keras.config.floatx()]
+options = tf.data.Options()
+facts["tuning"] = [options.autotune.enabled]
+options.autotune.enabled = True
+dataset = tf.data.Dataset.range(1).with_options(options)
+facts["tuning"].append(dataset.options().autotune.enabled)
+network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+network.compile("sgd", "mse")
+facts["pandas"] = network.predict(pd.DataFrame({"x": [0.5, 1.5]}), verbose=0).shape == (2, 1)
+wrapped = keras.wrappers.SKLearnRegressor(network).fit([[0.0], [1.0]], [0.0, 1.0], verbose=0)
+facts["scikit-learn"] = len(wrapped.predict([[0.5]])) == 1
+print(json.dumps(facts))
+"""
+
+
+@pytest.mark.slow
+class TestKeras:
+    def look(self, start: str, **settings: str) -> tuple[dict, str]:
+        done = python(f"{start}\n{LOOK}", **settings)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+    def assert_set_up(self, facts: dict) -> None:
+        assert all(facts[name] for name in ("one", "frozen", "pandas", "scikit-learn")), facts
+        assert facts["KERAS_BACKEND"] == "tensorflow"
+        assert facts["settings"] == ["channels_last", "float32"]
+        assert facts["tuning"] == [False, True]  # but where that is asked for
+
+    def test_it_is_set_up_and_silent_whatever_a_readers_keras_json_says(self, tmp_path):
+        own = {"backend": "jax", "image_data_format": "channels_first", "floatx": "float64"}
+        (tmp_path / "keras.json").write_text(json.dumps(own))
+        facts, errors = self.look("from mnist_helpers import keras", KERAS_HOME=str(tmp_path))
+        self.assert_set_up(facts)
+        if platform.machine() in ("x86_64", "AMD64"):
+            assert facts["TF_ENABLE_ONEDNN_OPTS"] == "1"
+        assert errors == ""
+
+    def test_a_learners_own_import_and_settings_that_came_before_stay(self):
+        start = "import keras\nfrom mnist_helpers import build_dense"
+        facts, _ = self.look(start, TF_ENABLE_ONEDNN_OPTS="0")
+        self.assert_set_up(facts)
+        assert facts["TF_ENABLE_ONEDNN_OPTS"] == "0"
+
+
+def test_another_back_end_is_refused_in_a_line_that_names_the_setting():
+    errors = python("from mnist_helpers import keras", KERAS_BACKEND="torch").stderr
+    last = errors.splitlines()[-1]
+    assert last.startswith("ImportError: ") and "'torch'" in last and "set KERAS_BACKEND" in last
+    # One on which Keras runs already: no other is installed here, so something stands in.
+    other = "from types import SimpleNamespace as S; import sys\n"
+    other += "sys.modules['keras'] = S(config=S(backend=lambda: 'jax'))\n"
+    errors = python(other + "from mnist_helpers import build_dense").stderr
+    assert "Keras is set to run on 'jax'" in errors.splitlines()[-1]
+
+
+# --- parameters and claims ------------------------------------------------------------------
+
+BAD = [0, -1, 201, 10**400, 2.5, "many", "", None, True, 2j, float("nan"), float("inf")]
+
+
+@pytest.mark.parametrize("value", BAD, ids=repr)
+def test_a_bad_parameter_is_named_with_its_value_and_what_is_allowed(value):
+    with pytest.raises(ValueError) as caught:
+        check_parameter("epochs", value, 1, 200)
+    assert f"epochs = {value!r}" in str(caught.value) and "from 1 to 200" in str(caught.value)
+
+
+# papermill writes a NumPy number as text into the notebook.
+@pytest.mark.parametrize("value", [1, np.int64(1), np.float32(200), 200.0, "1", "2.0"], ids=repr)
+def test_a_whole_number_in_the_range_is_taken_in_every_form_and_becomes_an_int(value):
+    number = check_parameter("epochs", value, 1, 200)
+    assert type(number) is int and number == float(value)
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_a_claim_whose_condition_is_not_met_says_so(condition, capsys):
+    assert checked(condition) is condition
+    assert ("Not checked" in capsys.readouterr().out) is not condition
+
+
+# --- the machine ----------------------------------------------------------------------------
+
+
+class Machine:
+    """More memory than any limit in a test allows."""
+
+    available = 2**50
+
+
+def test_preflight_prints_versions_data_and_memory_and_a_way_out_of_too_little(capsys, monkeypatch):
+    images = np.zeros((6, 28, 28), np.uint8)
+    monkeypatch.setenv("MEM_LIMIT", "1")
+    preflight(Mnist("MNIST", images, images[:, 0, 0], images[:2], images[:2, 0, 0]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Python 3.") and "TensorFlow 2." in lines[0] and "Keras" in lines[0]
+    assert "MNIST, 6 training and 2 test images" in lines[1]
+    assert lines[2] == "Memory free: 0.0 GB" and "shut down other notebooks" in lines[3]
+
+
+@pytest.mark.parametrize("limit, free", [("2000", 1_700), ("max", float("inf"))])
+def test_in_a_control_group_cached_files_count_as_free_memory(tmp_path, limit, free):
+    counts = {"memory.max": limit, "memory.current": "1500"}
+    counts["memory.stat"] = "anon 300\ninactive_file 1200\nactive_file 0"
+    for name, content in counts.items():
+        (tmp_path / name).write_text(content + "\n")
+    assert checks._free_in_group(tmp_path) == free
+
+
+def test_what_another_kernel_of_the_user_holds_is_not_free_under_a_hubs_limit(monkeypatch):
+    class Process:
+        def __init__(self, user, megabytes):
+            memory = type("Memory", (), {"rss": megabytes * 10**6})
+            self.info = {"username": user, "memory_info": memory if megabytes else None}
+
+    user = checks.psutil.Process().username()
+    processes = [Process(user, 300), Process(user, 200), Process("another", 900), Process(user, 0)]
+    monkeypatch.setattr(checks.psutil, "process_iter", lambda names: processes)
+    monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: Machine)
+    monkeypatch.setattr(checks, "_free_in_group", lambda group: float("inf"))
+    monkeypatch.setenv("MEM_LIMIT", str(2 * 10**9))
+    assert free_memory_gb() == 1.5  # GB
+    monkeypatch.delenv("MEM_LIMIT")
+    assert free_memory_gb() == 2**50 / 1e9

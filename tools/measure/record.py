@@ -1,0 +1,300 @@
+"""Train the networks at full length, with many seeds, and record what each training gave.
+
+A training adds one row to mnist_helpers/records/ as soon as it has ended. What is there already is
+not trained again, so the work can be stopped at any time and resumed. `--check 3` records nothing:
+it repeats three rows, chosen at random, and compares.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import mnist_helpers as helpers
+from mnist_helpers import build_cnn, build_compact_cnn, build_dense, build_wide_dense, keras
+from mnist_helpers.files import write_atomically
+from tools.lockfile import take_lock
+from tools.machine import has_avx512, processor
+
+FOLDER = Path(helpers.__file__).with_name("records")
+COLUMNS = ["data", "network", "seed", "epochs", "train_images", "seconds"]
+COLUMNS += ["valid_accuracy", "test_accuracy", "test_loss"]
+BATCH_SIZE = 100  # as in the notebooks, and in all predictions
+# The one order into which notebook 04 scrambles the pixels.
+SCRAMBLED = np.random.default_rng(1).permutation(28 * 28)
+layers = keras.layers
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a notebook trains a network."""
+
+    build: Callable[[], keras.Sequential]
+    epochs: int = 4
+    optimizer: Callable = keras.optimizers.Adam
+    rate: float = 0.001
+    batch_size: int = BATCH_SIZE
+    decays: bool = False  # whether the rate falls to 0 by the end
+    warm_up: float = 0.0  # the share of the steps in which it first rises from 0
+    smoothing: float = 0.0  # of the labels
+    all_images: bool = False  # also those of hold_out's validation images
+    block: int = 0  # trains on so many images only: seed 1 on the first such block, and so on
+    scrambled: bool = False
+
+
+def cnn_with(convolutions: int) -> keras.Sequential:
+    """The CNN of notebook 03 with one, two or three convolutional layers."""
+    stack = [keras.Input((28, 28)), layers.Rescaling(1 / 255), layers.Reshape((28, 28, 1))]
+    for kernels in (12, 20, 20)[:convolutions]:
+        stack.append(layers.Conv2D(kernels, kernel_size=3, activation="relu"))
+    stack += [layers.Flatten(), layers.Dense(25, activation="relu")]
+    return keras.Sequential([*stack, layers.Dense(10, activation="softmax")])
+
+
+# A recorded seed repeats its training only where layers are made in the same order as ever.
+def copy_of(stack: list[keras.layers.Layer]) -> keras.Sequential:
+    """A network of new layers with the settings of these."""
+    copies = [type(layer).from_config(layer.get_config()) for layer in stack]
+    return keras.Sequential([keras.Input((28, 28)), *copies])
+
+
+def cnn_with_pooling() -> keras.Sequential:
+    """The CNN of notebook 03 with max-pooling before its dense layers, as in notebook 05."""
+    stack = build_cnn().layers
+    flatten = next(i for i, layer in enumerate(stack) if isinstance(layer, layers.Flatten))
+    return copy_of([*stack[:flatten], layers.MaxPooling2D(2), *stack[flatten:]])
+
+
+def compact_with(*without: type[keras.layers.Layer], dropout: float = 0.0) -> keras.Sequential:
+    """The compact network of notebook 05 without some kinds of layer, or with dropout."""
+    *stack, last = build_compact_cnn().layers
+    if layers.BatchNormalization in without:
+        for layer in stack:
+            layer.use_bias = True  # before a normalisation a bias would have no effect
+    dropping = [layers.Dropout(dropout)] if dropout else []
+    kept = [layer for layer in stack if not isinstance(layer, without)]
+    return copy_of([*kept, *dropping, last])
+
+
+CONTESTANTS = ["dense", "wide-dense", "cnn"]
+ADAMW = partial(keras.optimizers.AdamW, weight_decay=0.05)
+COMPACT = Recipe(build_compact_cnn, 4, ADAMW, 0.005, batch_size=50, decays=True, smoothing=0.05)
+UNNORMALISED = partial(compact_with, layers.BatchNormalization)
+CONVOLUTIONS = partial(compact_with, layers.RandomTranslation, layers.BatchNormalization)
+NORMALISED = partial(compact_with, layers.RandomTranslation)
+BATCH_NORM = Recipe(NORMALISED, block=6_000)
+LAST_RUNG = replace(BATCH_NORM, rate=0.005, decays=True, batch_size=50)
+RECIPES = {
+    "dense": Recipe(build_dense, epochs=20),
+    "wide-dense": Recipe(build_wide_dense, epochs=20),
+    "cnn": Recipe(build_cnn),
+    "cnn-1-layer": Recipe(partial(cnn_with, 1)),
+    "cnn-3-layers": Recipe(partial(cnn_with, 3)),
+    "compact": COMPACT,
+    "final-compact": replace(COMPACT, all_images=True),
+    # One ingredient left out, or put back to what is customary …
+    "compact-no-shifts": replace(COMPACT, build=NORMALISED),
+    "compact-no-normalisation": replace(COMPACT, build=UNNORMALISED),
+    "compact-no-smoothing": replace(COMPACT, smoothing=0.0),
+    "compact-no-schedule": replace(COMPACT, decays=False),
+    "compact-no-small-batches": replace(COMPACT, batch_size=BATCH_SIZE),
+    "compact-no-weight-decay": replace(COMPACT, optimizer=keras.optimizers.Adam),
+    # … and what was tried besides, and is not in the network.
+    "compact-and-dropout": replace(COMPACT, build=partial(compact_with, dropout=0.2)),
+    "compact-and-warm-up": replace(COMPACT, warm_up=0.25),
+    # Notebook 05's ladder, on separate blocks: each rung with what the rung below has.
+    "ladder-cnn": Recipe(build_cnn, block=6_000),
+    "ladder-pooling": Recipe(cnn_with_pooling, block=6_000),
+    "ladder-four-convolutions": Recipe(CONVOLUTIONS, block=6_000),
+    "ladder-batch-norm": BATCH_NORM,
+    "ladder-rate": replace(BATCH_NORM, rate=0.005),
+    "ladder-schedule": replace(BATCH_NORM, rate=0.005, decays=True),
+    "ladder-small-batches": LAST_RUNG,
+}
+# Notebook 05's combinations of three ingredients; the last rung is the one with none of them.
+for chosen in list(product(("", "-shifts"), ("", "-dropout"), ("", "-smoothing")))[1:]:
+    shifts, dropout, smoothing = map(bool, chosen)
+    without = [] if shifts else [layers.RandomTranslation]
+    build = partial(compact_with, *without, dropout=0.2 * dropout)
+    recipe = replace(LAST_RUNG, build=build, smoothing=0.05 * smoothing)
+    RECIPES["factorial" + "".join(chosen)] = recipe
+# Notebook 04's networks on separate blocks.
+for name in [*CONTESTANTS, "cnn-3-layers"]:
+    RECIPES[f"block-{name}"] = replace(RECIPES[name], block=8_000)
+for name in CONTESTANTS:
+    RECIPES[f"scrambled-{name}"] = replace(RECIPES[f"block-{name}"], scrambled=True)
+
+# How many seeds each has: as many blocks as there are in the 48,000 training images, or ten; five
+# where a variant is paired with trainings of the compact network itself, and on the offline digits.
+ON_BLOCKS = {name: 48_000 // recipe.block for name, recipe in RECIPES.items() if recipe.block}
+VARIANTS = [name for name in RECIPES if name.startswith(("compact-no-", "compact-and-"))]
+SEEDS = dict.fromkeys(RECIPES, 10) | dict.fromkeys(VARIANTS, 5) | ON_BLOCKS
+OFFLINE_SEEDS = dict.fromkeys([name for name in RECIPES if name not in VARIANTS], 5) | ON_BLOCKS
+# Of these, which images they got right is kept as well.
+WITH_ANSWERS = [*CONTESTANTS, "cnn-3-layers", "compact"]
+
+
+def scramble(images: np.ndarray) -> np.ndarray:
+    return images.reshape(-1, 28 * 28)[:, SCRAMBLED].reshape(-1, 28, 28)
+
+
+def images_for(data, recipe: Recipe, seed: int) -> tuple[tuple, tuple, tuple]:
+    """Images and labels to train, to validate and to test with."""
+    x_train, y_train, x_valid, y_valid = helpers.hold_out(data)
+    if recipe.all_images:  # none are left to validate with
+        x_train, y_train, x_valid, y_valid = data.x_train, data.y_train, x_valid[:0], y_valid[:0]
+    if recipe.block:
+        block = slice((seed - 1) * recipe.block, seed * recipe.block)
+        x_train, y_train = x_train[block], y_train[block]
+    change = scramble if recipe.scrambled else np.asarray
+    return (
+        (change(x_train), y_train),
+        (change(x_valid), y_valid),
+        (change(data.x_test), data.y_test),
+    )
+
+
+def compiled(recipe: Recipe, images: int) -> keras.Sequential:
+    """A network to be trained on so many images."""
+    steps = recipe.epochs * -(-images // recipe.batch_size)  # rounded up, as `fit` counts
+    rate = recipe.rate
+    if recipe.decays:
+        warm_up = round(recipe.warm_up * steps)
+        rise = {"warmup_target": recipe.rate, "warmup_steps": warm_up} if warm_up else {}
+        start = 0.0 if warm_up else recipe.rate
+        rate = keras.optimizers.schedules.CosineDecay(start, steps - warm_up, **rise)
+    network = recipe.build()
+    network.compile(
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
+        optimizer=recipe.optimizer(rate),
+        steps_per_execution=20,
+    )
+    return network
+
+
+def train(data, name: str, seed: int) -> tuple[dict, np.ndarray]:
+    """Train a network once, by its recipe: its row, and whether each image was right.
+
+    First all test images, then the validation images, where any are left.
+    """
+    recipe = RECIPES[name]
+    (x_train, y_train), (x_valid, y_valid), (x_test, y_test) = images_for(data, recipe, seed)
+    helpers.forget_networks()
+    keras.utils.set_random_seed(seed)
+    network = compiled(recipe, len(x_train))
+    labels = keras.utils.to_categorical(y_train, 10)
+    started = time.perf_counter()
+    batches = helpers.shuffled_batches(x_train, labels, recipe.batch_size)
+    network.fit(batches, shuffle=False, epochs=recipe.epochs, verbose=0)
+    seconds = time.perf_counter() - started
+    images, answers = np.concatenate([x_test, x_valid]), np.concatenate([y_test, y_valid])
+    predicted = network.predict(images, batch_size=BATCH_SIZE, verbose=0)
+    right, count = predicted.argmax(axis=1) == answers, len(y_test)
+    of_label = predicted[np.arange(count), y_test]
+    row = {"data": data.name, "network": name, "seed": seed, "epochs": recipe.epochs}
+    row |= {"train_images": len(x_train), "seconds": round(seconds, 1)}
+    row["valid_accuracy"] = "" if recipe.all_images else round(right[count:].mean(), 6)
+    row["test_accuracy"] = round(right[:count].mean(), 6)
+    row["test_loss"] = round(-np.log(np.clip(of_label, 1e-7, 1)).mean(), 5)
+    return row, right
+
+
+def read_answers(path: Path) -> dict[str, np.ndarray]:
+    """By "data/network/seed", the packed bits of one training."""
+    if not path.exists():
+        return {}
+    with np.load(path) as file:
+        return dict(file)
+
+
+def keep_answers(folder: Path, row: dict, right: np.ndarray) -> None:
+    """Add to answers.npz which test images, then which validation images were right, as bits."""
+    path = folder / "answers.npz"
+    with open(folder / ".answers.lock", "w") as lock:  # several may record side by side
+        take_lock(lock, wait=True)
+        answers = read_answers(path)
+        answers[f"{row['data']}/{row['network']}/{row['seed']}"] = np.packbits(right)
+        write_atomically(path, lambda part: np.savez_compressed(part, **answers))
+
+
+def machine() -> str:
+    """The processor and the versions that a record was made with, in a line."""
+    import tensorflow as tf
+
+    avx = {True: ", AVX-512", False: ", no AVX-512", None: ""}[has_avx512()]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    versions = f"TensorFlow {tf.__version__}, Keras {keras.version()}, NumPy {np.__version__}"
+    return f"{processor()}{avx}, {cores} cores; {versions}"
+
+
+def prepare(path: Path) -> None:
+    """Make a file ready for rows: header, machine, and no half of a row at its end."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    # The end of a row is missing where the work was killed while writing it.
+    lines = [line for line in lines if line.endswith("\n")] or [",".join(COLUMNS) + "\n"]
+    if [line for line in lines if line.startswith("#")][-1:] != [f"# {machine()}\n"]:
+        lines.append(f"# {machine()}\n")
+    write_atomically(path, lambda part: part.write_text("".join(lines)))
+
+
+def record(data, path: Path, seeds: dict[str, int]) -> None:
+    """Train each network with so many seeds, where the file has no row for it, and add one."""
+    prepare(path)
+    table = pd.read_csv(path, comment="#")
+    done = set(zip(table["network"], table["seed"], strict=True))
+    for seed in range(max(seeds.values()) + 1):
+        for name, count in seeds.items():
+            first = 1 if RECIPES[name].block else 0  # notebooks 04 and 05 begin with seed 1
+            if (name, seed) in done or not first <= seed < first + count:
+                continue
+            row, right = train(data, name, seed)
+            if name in WITH_ANSWERS:  # before the row, which says that all is there
+                keep_answers(path.parent, row, right)
+            with path.open("a") as file:
+                file.write(",".join(str(row[column]) for column in COLUMNS) + "\n")
+            print(f"{name}, seed {seed}: {row['seconds']:.0f} s", flush=True)
+
+
+def check(data, path: Path, count: int) -> bool:
+    """Repeat some rows, chosen at random, and print how each compares. False if one differs."""
+    table, verdicts = pd.read_csv(path, comment="#"), []
+    for row in table.sample(min(count, len(table))).itertuples():
+        again, _ = train(data, row.network, row.seed)
+        # Another processor rounds differently, which is as good as another seed.
+        measure = "test_accuracy" if RECIPES[row.network].all_images else "valid_accuracy"
+        seeds = table[table["network"] == row.network][measure]
+        allowed = max(4 * seeds.std(ddof=1), 0.002) if len(seeds) > 2 else 0.01
+        difference = again[measure] - getattr(row, measure)
+        verdicts.append("the same" if abs(difference) <= allowed else "NOT the same")
+        print(f"{row.network}, seed {row.seed}: {difference:+.2%} of {allowed:.2%}: {verdicts[-1]}")
+    return "NOT the same" not in verdicts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", nargs="+", choices=RECIPES, metavar="NETWORK")
+    parser.add_argument("--seeds", type=int, help="how many of each network")
+    parser.add_argument("--check", type=int, metavar="ROWS")
+    chosen = parser.parse_args()
+    data = helpers.load_mnist()
+    path = FOLDER / f"{data.name.lower().replace(' ', '_')}.csv"
+    if chosen.check:
+        sys.exit(not check(data, path, chosen.check))
+    seeds = SEEDS if data.name == "MNIST" else OFFLINE_SEEDS
+    names = chosen.networks or seeds
+    try:
+        record(data, path, {name: chosen.seeds or seeds.get(name, 5) for name in names})
+    except KeyboardInterrupt:
+        sys.exit("\nrecord: interrupted; `make record` goes on with what is missing")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Render executed notebooks as a site to read: plain HTML that needs no network.
+
+A folder holds the numbered notebooks, in `extras/` those off the path, and in `solutions/` one
+notebook NAME_solutions.ipynb for each NAME.ipynb that has exercises.
+"""
+
+import re
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import nbformat
+from jinja2 import Environment
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+from mnist_helpers.convolution_view import VIEW_TYPE
+
+from .covers import cover
+from .live import add_live_parts, live_views
+from .text import can_scroll, is_term, markdown_to_html, slug
+
+TEMPLATE = Path(__file__).with_name("template")
+TITLE = "Two neural networks on MNIST"
+# How long things take someone who wants to understand them.
+WORDS_A_MINUTE = 150
+SECONDS = {"line of code": 8, "figure": 90, "guess": 45, "your turn": 180}
+# What a page can show, best first. Widgets need a kernel; their text stands for them.
+SHOWN = [VIEW_TYPE, "image/png", "text/html", "text/markdown", "text/plain"]
+# The notebooks link to their neighbours for JupyterLab; a page has its own links for that.
+NEIGHBOURS = re.compile(r"^(Previous|Next|Back to the notebook): .*\.ipynb\).*\n?", re.MULTILINE)
+# A sentence ends where the next one, or nothing, follows; a formula or a link may hold a dot.
+SENTENCE_END = re.compile(r"(?<=[.?:])\s+(?=[A-Z*`])")
+
+
+def markdown_of(notebook: nbformat.NotebookNode) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def title_of(notebook: nbformat.NotebookNode) -> str:
+    found = re.search(r"^# (.+)$", markdown_of(notebook), re.MULTILINE)
+    return found.group(1).strip() if found else "Untitled"
+
+
+def html_under(notebook: nbformat.NotebookNode, heading: str) -> str:
+    """The text between a heading and the next one; empty where there is no such heading."""
+    section = rf"^#+ {heading}\s*\n(.*?)(?=^#|\Z)"
+    found = re.search(section, markdown_of(notebook), re.MULTILINE | re.DOTALL)
+    return markdown_to_html(found.group(1).strip()) if found else ""
+
+
+def is_hidden(cell: nbformat.NotebookNode, what: str) -> bool:
+    """Whether a cell's "source" or "outputs" is folded when the notebook is opened."""
+    return bool(cell.metadata.get("jupyter", {}).get(f"{what}_hidden"))
+
+
+def first_comment(cell: nbformat.NotebookNode) -> str:
+    """What a cell says of itself: the comment that it starts with, or nothing."""
+    found = re.match(r"# ?(.+)", cell.source)
+    return found.group(1).rstrip(".") if found else ""
+
+
+def minutes_to_read(notebook: nbformat.NotebookNode) -> int:
+    """How long words, code in sight, figures, guesses and tasks take, rounded to five minutes."""
+    without_addresses = re.sub(r"\]\([^)]*\)", "]", markdown_of(notebook))
+    seconds = 60 * len(without_addresses.split()) / WORDS_A_MINUTE
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        lines = 0 if is_hidden(cell, "source") else len(cell.source.splitlines())
+        figures = sum("image/png" in output.get("data", {}) for output in cell.outputs)
+        seconds += SECONDS["line of code"] * lines + SECONDS["figure"] * figures
+        seconds += SECONDS["guess"] * is_hidden(cell, "outputs")
+        seconds += SECONDS["your turn"] * ("your-turn" in cell.metadata.get("tags", []))
+    return 5 * max(1, round(seconds / 60 / 5))
+
+
+def glossary(pages: list[dict]) -> list[dict]:
+    """The words that the notebooks explain, each with its sentence and the page it stands on."""
+    entries = {}
+    for page in pages:
+        for paragraph in re.split(r"\n\s*\n|\n(?=[-\d|])", markdown_of(page["notebook"])):
+            for sentence in SENTENCE_END.split(" ".join(paragraph.split())):
+                for term in filter(is_term, re.findall(r"\*\*(.+?)\*\*", sentence)):
+                    entry = {"href": f"{page['href']}#term-{slug(term)}", "page": page["title"]}
+                    entry["html"] = markdown_to_html(re.sub(r"^[-*] |\*\*", "", sentence))
+                    if sentence.startswith(f"**{term}**") and term[1:].islower():
+                        term = term[0].lower() + term[1:]
+                    entries.setdefault(slug(term), entry | {"term": term})
+    return [entries[key] for key in sorted(entries)]
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """A notebook without what is for JupyterLab alone."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = NEIGHBOURS.sub("", cell.source)
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if cell.source.strip() and "not-on-page" not in cell.metadata.get("tags", [])
+    ]
+    return notebook
+
+
+def describe(path: Path, source: Path, about: dict) -> dict:
+    """A notebook below `source`: where its page is, and what the front page says of it."""
+    notebook = read_notebook(path)
+    number = re.match(r"\d+(?=_)", path.stem)
+    page = {
+        "notebook": notebook,
+        "href": path.relative_to(source).with_suffix(".html").as_posix(),
+        "title": (f"{int(number.group())}. " if number else "") + title_of(notebook),
+        "summary": html_under(notebook, "What you.ll do"),
+        "goals": html_under(notebook, "What you.ll learn"),
+        "time": notebook.metadata.get("mnist_tutorial", {}).get("time"),
+        "minutes": minutes_to_read(notebook),
+        "cover": cover(notebook),
+        "colab": about.get("colab", {}).get(path.stem),
+        "made": made(notebook, about),
+    }
+    solved = source / "solutions" / f"{path.stem}_solutions.ipynb"
+    if solved.exists():
+        notebook, href = read_notebook(solved), f"solutions/{solved.stem}.html"
+        page["solutions"] = {"notebook": notebook, "href": href, "title": title_of(notebook)}
+        page["solutions"]["made"] = made(notebook, about)
+    return page
+
+
+def describe_all(source: Path, pattern: str, about: dict) -> list[dict]:
+    # A notebook that failed is kept for its author as NAME.failed.ipynb; it is no page.
+    paths = [path for path in sorted(source.glob(pattern)) if "." not in path.stem]
+    return [describe(path, source, about) for path in paths]
+
+
+def made(notebook: nbformat.NotebookNode, about: dict) -> dict:
+    """When a notebook was executed, and on which data and machine; empty if that is not known.
+
+    A notebook that was stored with its outputs, as the solutions are, has no time in it.
+    """
+    end = notebook.metadata.get("papermill", {}).get("end_time")
+    if not end:
+        return {}
+    time = datetime.fromisoformat(end)
+    return {"datetime": end[:10], "date": f"{time.day} {time:%B %Y}"} | {
+        key: about[key] for key in ("dataset", "machine") if key in about
+    }
+
+
+def sections_of(html: str) -> list[dict]:
+    """The headings of a page below its title: level, id and text, as HTML without elements."""
+    found = re.findall(r'<h([23]) id="([^"]+)">(.*?)<a [^>]*class="anchor"', html, re.DOTALL)
+    return [
+        {"level": int(level), "id": name, "text": re.sub(r"<[^>]+>", "", text)}
+        for level, name, text in found
+    ]
+
+
+def links_between(pages: list[dict], number: int) -> list[dict]:
+    """The page before and the page after one of the pages."""
+    beside = [(number - 1, "prev"), (number + 1, "next")]
+    return [pages[n] | {"rel": rel} for n, rel in beside if 0 <= n < len(pages)]
+
+
+def exporter_for(out: Path) -> HTMLExporter:
+    """What renders notebooks and, by its environment, the pages of the site in `out`."""
+    exporter = HTMLExporter(
+        template_name=TEMPLATE.name,
+        extra_template_basedirs=[str(TEMPLATE.parent)],
+        filters={f.__name__: f for f in (markdown_to_html, slug, can_scroll, is_hidden)}
+        | {"first_comment": first_comment},
+        config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
+    )
+    add_live_parts(exporter.environment, out)
+    return exporter
+
+
+def write_page(environment: Environment, out: Path, href: str, template: str, **values) -> None:
+    top = "../" * href.count("/")
+    html = environment.get_template(template).render(site=TITLE, top=top, **values)
+    (out / href).parent.mkdir(parents=True, exist_ok=True)
+    (out / href).write_text(html, encoding="utf-8")
+
+
+def build_site(source: Path, out: Path, about: dict) -> None:
+    """Write a page for each notebook in `source` and for each solution, front page and glossary.
+
+    `about` holds what the notebooks do not know: "dataset" and "machine" of their run, and the
+    addresses "repository", "binder" and, by notebook, "colab"; each may be missing. Pages in
+    `out` that have no notebook any more are removed. Raises FileNotFoundError if `source` holds
+    no notebook.
+    """
+    lessons = describe_all(source, "[0-9]*.ipynb", about)
+    extras = describe_all(source, "extras/*.ipynb", about)
+    if not lessons:
+        raise FileNotFoundError(f"{source} holds no notebook; `make run` puts them there")
+    for old_page in out.rglob("*.html"):
+        old_page.unlink()
+    exporter, pages = exporter_for(out), lessons + extras
+    write = partial(write_page, exporter.environment, out)
+    to_write = [(page, links_between(pages, number)) for number, page in enumerate(pages)]
+    to_write += [(p["solutions"], [p | {"rel": "prev"}]) for p in pages if "solutions" in p]
+    for page, links in to_write:
+        body, _ = exporter.from_notebook_node(page["notebook"])
+        values = {"body": body, "sections": sections_of(body), "live": live_views(page["notebook"])}
+        write(page["href"], "notebook_page.html.j2", page=page, links=links, **values)
+    last = max((page["made"] for page in pages), key=lambda made: made.get("datetime", ""))
+    values = {"lessons": lessons, "extras": extras, "live": ["pad"], "made": last, "about": about}
+    write("index.html", "contents_page.html.j2", words=WORDS_A_MINUTE, seconds=SECONDS, **values)
+    write("glossary.html", "glossary_page.html.j2", entries=glossary(pages))

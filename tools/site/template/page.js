@@ -1,0 +1,42 @@
+(() => {
+  // What is wider than its box scrolls inside it; there, the edge fades (site.css).
+  for (const box of document.querySelectorAll("pre, .wide, .html")) {
+    const show = () => {
+      const hidden = box.scrollWidth - box.clientWidth - box.scrollLeft;
+      box.classList.toggle("goes-on", hidden > 1);
+    };
+    box.addEventListener("scroll", show, { passive: true });
+    new ResizeObserver(show).observe(box);
+  }
+
+  // Each code block gets a button that copies it. The buttons are made here, so that a reader
+  // without scripts is not shown one that does nothing.
+  const status = document.createElement("p");
+  status.className = "unseen";
+  status.setAttribute("role", "status");
+  document.body.append(status);
+
+  for (const pre of document.querySelectorAll(".highlight pre")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      let outcome = "Copied";
+      try {
+        await navigator.clipboard.writeText(pre.textContent.trimEnd());
+      } catch {
+        // Not permitted, or a page that did not come by HTTPS: the reader's own keys still copy.
+        getSelection().selectAllChildren(pre);
+        outcome = "Selected, not copied";
+      }
+      button.textContent = outcome;
+      status.textContent = outcome;
+      setTimeout(() => {
+        button.textContent = "Copy";
+        status.textContent = "";
+      }, 2000);
+    });
+    pre.parentElement.append(button);
+  }
+})();
