@@ -59,10 +59,7 @@ def digits_as_json(images: np.ndarray, labels: Sequence[int]) -> list[dict]:
 
 
 def shift_view(
-    images: np.ndarray,
-    labels: Sequence[int],
-    shifts: Sequence[int],
-    accuracies: Mapping[str, np.ndarray],
+    images: np.ndarray, labels: Sequence[int], shifts: Sequence[int], accuracies: Mapping
 ) -> dict:
     """The page's view to move a digit: `images`, uint8 (n, 28, 28), and what `plot_shifts` draws.
 
@@ -100,24 +97,16 @@ class ConvolutionView(anywidget.AnyWidget):
     column = traitlets.Int().tag(sync=True)
 
     def __init__(
-        self,
-        images: np.ndarray,
-        labels: Sequence[int],
-        kernels: Mapping[str, np.ndarray],
-        row: int = 14,
-        column: int = 14,
+        self, images: np.ndarray, labels: Sequence[int], kernels: Mapping, row=14, column=14
     ):
         if not kernels or any(np.shape(kernel) != (3, 3) for kernel in kernels.values()):
             raise ValueError("expected one kernel or more by name, each of shape (3, 3)")
-        super().__init__(
-            digits=digits_as_json(images, labels),
-            kernels=[
-                {"name": name, "weights": np.asarray(kernel, float).round(2).tolist()}
-                for name, kernel in kernels.items()
-            ],
-            row=int(row),
-            column=int(column),
-        )
+        rounded = [
+            {"name": name, "weights": np.asarray(kernel, float).round(2).tolist()}
+            for name, kernel in kernels.items()
+        ]
+        digits = digits_as_json(images, labels)
+        super().__init__(digits=digits, kernels=rounded, row=int(row), column=int(column))
 
     def __repr__(self) -> str:
         return _DESCRIPTION

@@ -17,8 +17,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 def artifacts_folder() -> Path:
     """Where networks and drawings are kept: MNIST_ARTIFACTS, the checkout's, or the user's."""
-    named = os.environ.get("MNIST_ARTIFACTS")
-    if named:
+    if named := os.environ.get("MNIST_ARTIFACTS"):
         return expanded(named)
     if (CHECKOUT / "notebooks" / "01_data_exploration.ipynb").exists():
         return CHECKOUT / "artifacts"

@@ -48,8 +48,7 @@ def load_run(name: str, settings: dict) -> tuple[keras.Model, dict] | None:
         return None
     try:
         if tuple(map(int, keras.__version__.split(".")[:2])) < SAFE_KERAS:
-            install = f"`pip install 'keras>={SAFE_KERAS[0]}.{SAFE_KERAS[1]}'`"
-            raise ValueError(f"Keras {keras.__version__} cannot load it safely; {install}")
+            raise ValueError(f"Keras {keras.__version__} is not safe: `pip install 'keras>=3.11'`")
         with zipfile.ZipFile(path) as archive:
             if archive.testzip():
                 raise ValueError("its file is damaged")

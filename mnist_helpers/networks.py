@@ -5,6 +5,8 @@ probabilities of the ten digits, shape (batch, 10), float32. Scaling, flattening
 channel axis are layers of the model.
 """
 
+from math import prod
+
 from .keras_setup import keras
 
 layers = keras.layers
@@ -83,12 +85,6 @@ def count_multiplications(model: keras.Model) -> int:
 
     Those of the kernels of dense and convolutional layers; the rest is left out, as is customary.
     """
-    total = 0
-    for layer in model.layers:
-        positions = 1
-        if isinstance(layer, layers.Conv2D):
-            _, height, width, _ = layer.output.shape
-            positions = height * width
-        if isinstance(layer, layers.Conv2D | layers.Dense):
-            total += layer.kernel.shape.num_elements() * positions
-    return total
+    weighted = [one for one in model.layers if isinstance(one, layers.Conv2D | layers.Dense)]
+    # A convolution's kernel is used at each of its output's positions, a dense layer's once.
+    return sum(prod(one.kernel.shape) * prod(one.output.shape[1:-1]) for one in weighted)

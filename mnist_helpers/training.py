@@ -65,12 +65,8 @@ class FitProgress(keras.callbacks.Callback):
             again = "To train it from the start, run the cells again from the one that builds it"
             raise RuntimeError(f"this network has been trained before, wholly or in part. {again}")
         self.model.training_began = True
-        self._start, self._shown = time.perf_counter(), 0.0
-        self._epoch, self._last = 0, {}
+        self._start, self._shown, self._epoch, self._last = time.perf_counter(), 0.0, 0, {}
         self._line = LiveText("starting")
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
@@ -85,10 +81,10 @@ class FitProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds"] = time.perf_counter() - self._start
-        self._last = dict(logs)
+        self._epoch, self._last = epoch + 1, dict(logs)
 
     def on_train_end(self, logs=None):
-        lines = [f"{self._epoch + 1} epochs in {self._last.pop('seconds', 0):.0f} s"]
+        lines = [f"{self._epoch} epochs in {self._last.pop('seconds', 0):.0f} s"]
         values = _figures(self._last)
         validation = [text[4:] for text in values if text.startswith("val_")]
         training = [text for text in values if not text.startswith("val_")]

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -124,9 +123,8 @@ def elements(html: str, selector: str) -> list:
     return BeautifulSoup(html, "html.parser").select(selector)
 
 
-@contextmanager
 def opened_pages(chromium) -> Iterator:
-    """A function that opens pages from the disk in a browser of their own without a network.
+    """For a fixture: opens pages from the disk in a browser of their own without a network.
 
     What they report, and what they ask of others, is an error in the end.
     """
@@ -148,17 +146,10 @@ def opened_pages(chromium) -> Iterator:
 def note_problems(page, problems: list[str]) -> None:
     """Add the errors of a page, and what it asks of others, to a list."""
 
-    def note_message(message) -> None:
-        if message.type == "error":
-            problems.append(f"console: {message.text}")
-
-    def note_request(request) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            problems.append(f"request: {request.url}")
-
-    page.on("console", note_message)
+    here = ("file:", "data:", "blob:")
+    page.on("console", lambda m: m.type == "error" and problems.append(f"console: {m.text}"))
     page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-    page.on("request", note_request)
+    page.on("request", lambda r: r.url.startswith(here) or problems.append(f"request: {r.url}"))
 
 
 def violations(page, rules: list[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """Pictures of digits as people take them, made by code: conditions × digits × seeds."""
 
+from functools import partial
+
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
@@ -55,14 +57,13 @@ def extent(share):
     return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
 
 
-# --- what else is on the page: (rng, share) -> share of more ink ------------------------------
+# --- what else is on the page: (rng, share) -> share of further ink ------------------------------
 
 
 def circle(rng, share, margin=0.35):
     top, left, bottom, right = extent(share)
-    angles = np.linspace(0, 2 * np.pi, 60)
-    size = bottom - top
-    ry, rx = (bottom - top) / 2 + margin * size, max((right - left) / 2, size / 4) + margin * size
+    angles, size = np.linspace(0, 2 * np.pi, 60), bottom - top
+    ry, rx = size / 2 + margin * size, max((right - left) / 2, size / 4) + margin * size
     x, y = (left + right) / 2 + rx * np.cos(angles), (top + bottom) / 2 + ry * np.sin(angles)
     return draw_lines([np.column_stack([x, y])], share.shape, rng.uniform(0.02, 0.06) * size)
 
@@ -80,10 +81,6 @@ def underline(rng, share, gap=(0.1, 0.25)):
     return draw_lines([[(x0, y), (x1, y + tilt)]], share.shape, rng.uniform(0.03, 0.07) * size)
 
 
-def touching_underline(rng, share):
-    return underline(rng, share, (-0.02, 0.0))
-
-
 def second_digit(rng, share, gap=0.3):
     top, _, bottom, right = extent(share)
     size, digit = bottom - top, int(rng.integers(10))
@@ -92,10 +89,11 @@ def second_digit(rng, share, gap=0.3):
     return ndimage.shift(other, (top - other_top, right + gap * size - other_left), order=1)
 
 
-def specks(rng, share, count=4):
+def specks(rng, share, count=4, width=0.03):
+    """Round dots anywhere, `width` as a share of the digit's height."""
     top, _, bottom, _ = extent(share)
     points = rng.uniform(0.05, 0.95, (count, 2)) * share.shape[::-1]
-    return draw_lines(points[:, np.newaxis], share.shape, 0.03 * (bottom - top))
+    return draw_lines(points[:, np.newaxis], share.shape, width * (bottom - top))
 
 
 def words(rng, share):
@@ -106,94 +104,76 @@ def words(rng, share):
     return draw_lines(np.array_split(np.column_stack([x, y]), 4), share.shape, 2.5)
 
 
-def ruling(rng, shape, gap, both=False, width=1.6, turn=4):
-    angle = np.radians(rng.uniform(-turn, turn))
-    far, lines = 2 * max(shape), []
+def ruling(rng, shape, gap, both):
+    """Lines across the page, `gap` pixels apart, on squared paper upright ones too."""
+    angle, far, lines = np.radians(rng.uniform(-4, 4)), 2 * max(shape), []
     for way in [0, np.pi / 2] if both else [0]:
         along = np.array([np.cos(angle + way), np.sin(angle + way)])
         across = np.array([-along[1], along[0]])
         for step in np.arange(-far, far, gap) + rng.uniform(0, gap):
             lines.append([across * step - along * far, across * step + along * far])
-    return draw_lines(lines, shape, width)
+    return draw_lines(lines, shape, 1.6)
 
 
 # --- light: (rng, down, right) -> factor; rows and columns run from -1 to 1 -------------------
 
 
-def grid(shape):
-    return np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
-
-
-def gradient(rng, down, right, depth=0.4):
+def gradient(rng, down, right):
     angle = rng.uniform(0, 2 * np.pi)
-    return 1 - depth / 2 + depth / 3 * (np.cos(angle) * down + np.sin(angle) * right)
+    return 0.8 + 0.4 / 3 * (np.cos(angle) * down + np.sin(angle) * right)
 
 
-def hard_shadow(rng, down, right, blur=0.7, depth=(0.45, 0.6)):
+def hard_shadow(rng, down, right):
     angle = rng.uniform(0, 2 * np.pi)
     dark = np.cos(angle) * down + np.sin(angle) * right > rng.uniform(-0.2, 0.2)
-    return 1 - rng.uniform(*depth) * ndimage.gaussian_filter(dark.astype(float), blur)
+    return 1 - rng.uniform(0.45, 0.6) * ndimage.gaussian_filter(dark.astype(float), 0.7)
 
 
-def hand_shadow(rng, down, right, blur=6):
+def hand_shadow(rng, down, right):
     x = rng.uniform(-0.3, 0.3)
     dark = (down - 1.1) ** 2 + (right - x) ** 2 < rng.uniform(0.5, 0.9) ** 2
-    return 1 - rng.uniform(0.4, 0.55) * ndimage.gaussian_filter(dark.astype(float), blur)
+    return 1 - rng.uniform(0.4, 0.55) * ndimage.gaussian_filter(dark.astype(float), 6)
 
 
-# --- a photograph ---------------------------------------------------------------------------------
+# --- photographs --------------------------------------------------------------------------------
 
 
 def photograph(
-    *,
-    ink=BLUE,
-    paper=CREAM,
-    light=None,
-    more=None,
-    rule=None,  # colour, gap as a share of the side, squares or not
-    desk=None,
-    noise=5,
-    blur=0.6,
-    shape=(400, 300),
-    strength=1.0,
-    then=lambda picture: picture,
-    **way,
+    rng, digit, also=None, instead=None, rule=None, desk=None, light=None, then=np.asarray, **way
 ):
-    """A function (rng, digit) -> uint8 (height, width, 3), or what `then` makes of it.
+    """uint8 (height, width, 3). Position, size, turn, slant, light and noise vary with `rng`.
 
-    Position, size, turn, slant, light and noise vary with `rng`.
+    `also` is ink besides the digit, `instead` in its place; `rule` a colour, a gap as a share of
+    the width, and whether there are squares; `then` changes the finished picture. `way` is what
+    differs from PLAIN, and how the digit lies, as in `ink_share`.
     """
-    way = {"height": 0.32 if desk or more in (circle, second_digit) else 0.5} | way
-    if more is second_digit:
-        way["at"] = (0.5, 0.3)
-
-    def take(rng, digit):
-        pen = {"pen": way["pen"] if "pen" in way else rng.uniform(0.07, 0.13)}
-        share = ink_share(rng, digit, shape, **way | pen)
-        if more is not None:
-            share = np.maximum(share, more(rng, share))
-        page = np.ones((*shape, 3)) * paper
-        if rule is not None:
-            colour, gap, both = rule
-            lines = ruling(rng, shape, gap * shape[1], both)[..., np.newaxis]
-            page += lines * (np.array(colour) - page)
-        page += strength * share[..., np.newaxis] * (np.array(ink) - page)
-        if desk is not None:
-            page = on_desk(rng, page, desk)
-        if light is not None:
-            page *= light(rng, *grid(shape))[..., np.newaxis]
-        page = ndimage.gaussian_filter(page, (blur, blur, 0)) + rng.normal(0, noise, page.shape)
-        return then(np.clip(page, 0, 255).astype(np.uint8))
-
-    return take
+    ink, paper, noise, shape, strength = ((PLAIN | way)[name] for name in PLAIN)
+    of_digit = {name: value for name, value in way.items() if name not in PLAIN}
+    of_digit["pen"] = way["pen"] if "pen" in way else rng.uniform(0.07, 0.13)
+    share = ink_share(rng, digit, shape, **of_digit)
+    if also or instead:
+        share = np.maximum(share, also(rng, share)) if also else instead(rng, share)
+    page = np.ones((*shape, 3)) * paper
+    if rule:
+        colour, gap, squares = rule
+        lines = ruling(rng, shape, gap * shape[1], squares)[..., np.newaxis]
+        page += lines * (np.array(colour) - page)
+    page += strength * share[..., np.newaxis] * (np.array(ink) - page)
+    if desk:
+        page = on_desk(rng, page, desk)
+    if light:
+        down, right = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+        page *= light(rng, down, right)[..., np.newaxis]
+    page = ndimage.gaussian_filter(page, (0.6, 0.6, 0)) + rng.normal(0, noise, page.shape)
+    return then(np.clip(page, 0, 255).astype(np.uint8))
 
 
-def on_desk(rng, page, colour, turn=6):
+def on_desk(rng, page, colour):
     height, width, _ = page.shape
     margin = rng.uniform(0.07, 0.16, 4) * width
     x0, y0, x1, y1 = margin[0], margin[1], width - margin[2], height - margin[3]
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-    matrix = turning(np.radians(rng.uniform(-turn, turn)))
+    matrix = turning(np.radians(rng.uniform(-6, 6)))
     corners = (corners - corners.mean(axis=0)) @ matrix.T + corners.mean(axis=0)
     canvas = Image.new("L", (width, height))
     ImageDraw.Draw(canvas).polygon([tuple(corner) for corner in corners], fill=255)
@@ -202,97 +182,71 @@ def on_desk(rng, page, colour, turn=6):
     return page * sheet + (np.array(colour) + grain) * (1 - sheet)
 
 
-def resized(side):
-    def change(picture):
-        size = (round(picture.shape[1] / picture.shape[0] * side), side)
-        return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
-
-    return change
+def resized(side, picture):
+    size = (round(picture.shape[1] / picture.shape[0] * side), side)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
 
 
-def transparent(ink):
-    def take(rng, digit):
-        share = ink_share(rng, digit, (300, 300))
-        return np.dstack([np.full((300, 300, 3), ink), 255 * share]).astype(np.uint8)
-
-    return take
-
-
-def without_digit(shape, paint, noise=5):
-    """A page without a digit: paint(rng, page) gives its grey."""
-
-    def take(rng, digit):
-        page = paint(rng, np.full(shape, 230.0))
-        return np.clip(page + rng.normal(0, noise, shape), 0, 255).astype(np.uint8)
-
-    return take
-
-
-def blot(rng, page):
-    return page - 200 * draw_lines([[(150, 150)]], page.shape, rng.uniform(30, 45))
-
-
-def dust(rng, page):
-    return page - 200 * specks(rng, np.pad(np.ones((100, 60)), 100), 60)
-
-
-def uneven(rng, page):
-    return page * gradient(rng, *grid(page.shape))
-
-
+PLAIN = {"ink": BLUE, "paper": CREAM, "noise": 5, "shape": (400, 300), "strength": 1}
+BLACK_ON_WHITE = {"ink": (0, 0, 0), "paper": (255, 255, 255), "noise": 0}
 RULED, SQUARED = ((170, 190, 225), 0.14, False), ((175, 195, 225), 0.08, True)
+PENCIL_ON_WHITE = {"ink": PENCIL, "paper": WHITE}
+TINY = {"pen": 0.12, "height": 0.7, "noise": 0, "shape": (300, 300), "then": partial(resized, 28)}
 DARK = ((95, 115, 170), 0.1, True)
 
 # A person reads each of these at once, and so must the program.
 READ = {
-    "plain": photograph(),
-    "red on green": photograph(ink=(200, 40, 40), paper=(60, 120, 60)),
-    "faint pencil": photograph(ink=FAINT, paper=WHITE, pen=0.06, noise=4),
-    "thin pen": photograph(ink=BLACK_INK, pen=0.025),
-    "thick marker": photograph(ink=BLACK_INK, pen=0.17),
-    "chalk": photograph(ink=CHALK, paper=BOARD, strength=0.9, noise=10),
-    "small": photograph(height=0.14, noise=3),
-    "large": photograph(height=0.78),
-    "low resolution": photograph(noise=2, then=resized(48)),
-    "28 rows": photograph(noise=0, pen=0.12, height=0.7, shape=(300, 300), then=resized(28)),
-    "noisy": photograph(noise=18),
-    "sixteen bits": photograph(then=lambda page: page.mean(axis=2).astype(np.uint16) * 257),
-    "white ink on transparency": transparent(255),
-    "gradient": photograph(light=gradient),
-    "ruled": photograph(rule=RULED),
-    "squared": photograph(rule=SQUARED),
-    "sheet on a dark desk": photograph(desk=DESK),
-    "white sheet on wood": photograph(desk=WOOD, paper=WHITE, ink=PENCIL, pen=0.08),
-    "black card on a pale desk": photograph(desk=PALE_DESK, paper=SLATE, ink=CHALK),
-    "specks": photograph(more=specks),
+    "plain": {},
+    "red on green": {"ink": (200, 40, 40), "paper": (60, 120, 60)},
+    "faint pencil": {"ink": FAINT, "paper": WHITE, "pen": 0.06, "noise": 4},
+    "thin pen": {"ink": BLACK_INK, "pen": 0.025},
+    "thick marker": {"ink": BLACK_INK, "pen": 0.17},
+    "chalk": {"ink": CHALK, "paper": BOARD, "strength": 0.9, "noise": 10},
+    "small": {"height": 0.14, "noise": 3},
+    "large": {"height": 0.78},
+    "low resolution": {"noise": 2, "then": partial(resized, 48)},
+    "28 rows": TINY,
+    "noisy": {"noise": 18},
+    "sixteen bits": {"then": lambda page: page.mean(axis=2).astype(np.uint16) * 257},
+    "white ink on transparency": BLACK_ON_WHITE
+    | {"then": lambda page: np.dstack([np.full_like(page, 255), 255 - page[..., 0]])},
+    "gradient": {"light": gradient},
+    "ruled": {"rule": RULED},
+    "squared": {"rule": SQUARED},
+    "sheet on a dark desk": {"desk": DESK, "height": 0.32},
+    "white sheet on wood": PENCIL_ON_WHITE | {"desk": WOOD, "height": 0.32, "pen": 0.08},
+    "black card on a pale desk": {"desk": PALE_DESK, "height": 0.32, "paper": SLATE, "ink": CHALK},
+    "specks": {"also": specks},
 }
 
 # A person reads these too, but what is in the way cannot always be told from the digit: right,
 # or refused for one of the reasons.
 READ_OR_REFUSED = {
-    "hard shadow on pencil": (photograph(light=hard_shadow, ink=PENCIL, pen=0.06), SHADOW),
-    "shadow of a hand": (photograph(light=hand_shadow), SHADOW),
-    "dark pencil on dark squared": (photograph(ink=DARK_PENCIL, pen=0.06, rule=DARK), AROUND),
-    "circled": (photograph(more=circle), AROUND),
-    "underlined": (photograph(more=underline, height=0.4), AROUND),
-    "a line touches it": (photograph(more=touching_underline, height=0.4), AROUND),
-    "a circle touches it": (photograph(more=touching_circle, height=0.4), AROUND),
-    "small writing above": (photograph(more=words, height=0.4), SEVERAL),
+    "hard shadow on pencil": ({"light": hard_shadow, "ink": PENCIL, "pen": 0.06}, SHADOW),
+    "shadow of a hand": ({"light": hand_shadow}, SHADOW),
+    "dark pencil on dark squared": ({"ink": DARK_PENCIL, "pen": 0.06, "rule": DARK}, AROUND),
+    "circled": ({"also": circle, "height": 0.32}, AROUND),
+    "underlined": ({"also": underline, "height": 0.4}, AROUND),
+    "a line touches it": ({"also": partial(underline, gap=(-0.02, 0)), "height": 0.4}, AROUND),
+    "a circle touches it": ({"also": touching_circle, "height": 0.4}, AROUND),
+    "small writing above": ({"also": words, "height": 0.4}, SEVERAL),
 }
 
 # There is not one digit here, so there is no right answer.
 REFUSED = {
-    "two digits": (photograph(more=second_digit), SEVERAL),
-    "blank in uneven light": (without_digit((400, 300), uneven), NOTHING),
-    "dust": (without_digit((300, 260), dust, noise=0), f"{SEVERAL}|{NOTHING}"),
-    "blot": (without_digit((300, 300), blot, noise=4), BLOT),
+    "two digits": ({"also": second_digit, "height": 0.32, "at": (0.5, 0.3)}, SEVERAL),
+    "blank in uneven light": ({"strength": 0, "light": gradient}, NOTHING),
+    "dust": (
+        BLACK_ON_WHITE | {"instead": partial(specks, count=60, width=0.02)},
+        f"{SEVERAL}|{NOTHING}",
+    ),
+    "blot": ({"instead": lambda _, share: draw_lines([[(150, 200)]], share.shape, 40)}, BLOT),
 }
 
-
-CONDITIONS = [*READ, *READ_OR_REFUSED, *REFUSED]
+CONDITIONS = READ | {name: way for name, (way, _) in (READ_OR_REFUSED | REFUSED).items()}
 
 
 def make(condition, digit, seed=1):
     """The picture of one condition: the same for the same arguments."""
-    function = {**READ, **{k: f for k, (f, _) in {**READ_OR_REFUSED, **REFUSED}.items()}}[condition]
-    return function(np.random.default_rng([seed, digit, *condition.encode()]), digit)
+    rng = np.random.default_rng([seed, digit, *condition.encode()])
+    return photograph(rng, digit, **CONDITIONS[condition])

@@ -56,8 +56,6 @@ def test_environment_yml_installs_what_is_tested():
     entries = [Requirement(line) for line in dependencies[2]["pip"]]
     entries = [entry for entry in entries if entry.marker is None or entry.marker.evaluate()]
     assert {canonicalize_name(entry.name) for entry in entries} == NAMES
-    for entry in entries:
-        assert entry.specifier.contains(version(entry.name), prereleases=True), entry
 
 
 @pytest.mark.skipif(os.name == "nt", reason="repo2docker does not run on Windows")
@@ -82,8 +80,6 @@ def test_scripts_are_scripts_of_bash_and_can_be_executed(name):
     listed = subprocess.run(["git", "ls-files", "-s", name], cwd=ROOT, stdout=subprocess.PIPE)
     assert listed.stdout.startswith(b"100755 ")
     assert re.match(rb"#!(/bin/|/usr/bin/env )bash\n", (ROOT / name).read_bytes())
-    if shutil.which("bash"):
-        assert subprocess.run(["bash", "-n", ROOT / name]).returncode == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs on Binder's machines, which have Linux")
@@ -95,16 +91,14 @@ def test_start_limits_tensorflow_to_the_cores_of_the_learner(limit, threads):
     assert printed == f"{threads} {threads}\n"
 
 
-@pytest.fixture(scope="module")
-def learner(tmp_path_factory) -> tuple[Path, dict]:
-    """The repository in a new home folder after postBuild without a network, and its variables.
-
-    The environment has the packages of the lock and no others.
-    """
-    environment = tmp_path_factory.mktemp("binder") / "env"
+@pytest.mark.slow
+@needs_binders_python
+def test_after_post_build_without_a_network_a_learner_trains_a_network(tmp_path):
+    """In an environment that has the packages of the lock and no others, in a new home folder."""
+    environment, home = tmp_path / "environment", tmp_path / "home"
     run([sys.executable, "-m", "venv", "--without-pip", environment])
     link_packages(Path(sysconfig.get_path("purelib", vars={"base": environment})))
-    home = tmp_path_factory.mktemp("home")
+    home.mkdir()
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, home / name)
@@ -114,29 +108,20 @@ def learner(tmp_path_factory) -> tuple[Path, dict]:
     variables |= {k: v for k, v in os.environ.items() if k.startswith("OPENBLAS_")}
     printed = run(["bash", home / "binder" / "postBuild"], cwd=home, env=variables)
     assert "These are the offline digits, not MNIST" in printed
-    return home, variables
+    # For the whole class.
+    assert len(list(home.glob(".cache/mnist-tutorial/offline-digits-*.npz"))) == 1
 
-
-@pytest.mark.slow
-@needs_binders_python
-class TestLearner:
-    def test_post_build_without_network_keeps_the_offline_digits_for_the_class(self, learner):
-        home, _ = learner
-        assert len(list(home.glob(".cache/mnist-tutorial/offline-digits-*.npz"))) == 1
-
-    def test_a_notebook_that_trains_runs_with_the_helpers_of_the_repository(self, learner):
-        home, variables = learner
-        short = {"epochs": 1, "lab_epochs": 1, "train_images": 1000}
-        parameters = [word for name, n in short.items() for word in ("-p", name, str(n))]
-        command = ["python", "-m", "papermill", "--no-progress-bar", *parameters]
-        command += [home / "notebooks" / "02_dense_network.ipynb", home / "executed.ipynb"]
-        run(command, cwd=home / "notebooks", env=variables | {"MNIST_OFFLINE": "1"})
-        cells = code_cells(read(home / "executed.ipynb"))
-        assert [cell.metadata.papermill.status for cell in cells] == ["completed"] * len(cells)
-        code = "import importlib.util, mnist_helpers\nprint(mnist_helpers.__file__)\n"
-        code += "print([n for n in ('playwright', 'hypothesis') if importlib.util.find_spec(n)])"
-        helpers, tools = run(["python", "-c", code], cwd=home.parent, env=variables).splitlines()
-        assert (helpers, tools) == (str(home / "mnist_helpers" / "__init__.py"), "[]")
+    short = {"epochs": 1, "lab_epochs": 1, "train_images": 1000}
+    parameters = [word for name, n in short.items() for word in ("-p", name, str(n))]
+    command = ["python", "-m", "papermill", "--no-progress-bar", *parameters]
+    command += [home / "notebooks" / "02_dense_network.ipynb", home / "executed.ipynb"]
+    run(command, cwd=home / "notebooks", env=variables | {"MNIST_OFFLINE": "1"})
+    cells = code_cells(read(home / "executed.ipynb"))
+    assert [cell.metadata.papermill.status for cell in cells] == ["completed"] * len(cells)
+    code = "import mnist_helpers as helpers, importlib.util as installed\n"
+    code += "print(helpers.__file__, installed.find_spec('playwright'))"
+    printed = run(["python", "-c", code], cwd=tmp_path, env=variables)
+    assert printed == f"{home / 'mnist_helpers' / '__init__.py'} None\n"
 
 
 def link_packages(folder: Path) -> None:

@@ -6,9 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from conftest import ROOT, read
 from nbformat.v4 import new_code_cell
@@ -57,16 +55,10 @@ class TestCheckClass:
         with pytest.raises(check_class.Problem, match=r"numpy is .*not 0\.1; none is missing"):
             check_class.check_packages()
 
-    @pytest.mark.parametrize(
-        ("code", "problem"),
-        [
-            ("print('/usr')", r"another Python \(/usr\)"),
-            ("import nothing_of_this_name", "ModuleNotFoundError: .* Delete"),
-        ],
-    )
-    def test_what_is_wrong_with_the_kernel_is_named(self, monkeypatch, code, problem):
-        monkeypatch.setattr(check_class, "new_code_cell", lambda _: new_code_cell(code))
-        with pytest.raises(check_class.Problem, match=problem):
+    def test_a_kernel_of_another_installation_is_named(self, monkeypatch):
+        cell = new_code_cell("print('/usr')")
+        monkeypatch.setattr(check_class, "new_code_cell", lambda _: cell)
+        with pytest.raises(check_class.Problem, match=r"another Python \(/usr\)"):
             check_class.check_kernel()
 
     def test_a_tensorflow_that_cannot_be_imported_is_a_problem(self, tmp_path, monkeypatch):
@@ -75,20 +67,13 @@ class TestCheckClass:
         with pytest.raises(check_class.Problem, match="DLL load failed"):
             check_class.check_tensorflow()
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
-        ("brightest", "limit", "problem"), [(255, 0, "lower `epochs`"), (0, 250, "90 % is usual")]
+        ("seconds", "accuracy", "problem"),
+        [(16, 0.9, "lower `epochs`"), (1, 0.1, "90 % is usual")],
     )
-    def test_an_epoch_that_is_slow_or_learns_nothing_is_a_problem(
-        self, monkeypatch, brightest, limit, problem
-    ):
-        labels = np.arange(4_000) % 10
-        pixels = np.zeros((4_000, 28, 28), np.uint8)
-        pixels[:, 10:20] = (np.eye(10)[labels] * brightest)[:, :, None]  # row 10 + n for digit n
-        data = SimpleNamespace(x_train=pixels, y_train=labels)
-        monkeypatch.setattr(check_class, "load_mnist", lambda: data)
+    def test_an_epoch_that_is_slow_or_learns_nothing_is_a_problem(self, seconds, accuracy, problem):
         with pytest.raises(check_class.Problem, match=problem):
-            check_class.check_epoch(limit)
+            check_class.judge_epoch(seconds, accuracy, limit=15)
 
 
 class TestLinks:
@@ -125,22 +110,14 @@ class TestLinks:
         assert addresses["colab"] == (wanted if on_colab else {})
 
     @pytest.mark.skipif(not shutil.which("git"), reason="there is no git on this machine")
-    @pytest.mark.parametrize(
-        ("origin", "problem"),
-        [("https://github.com/someone/else", "no clone"), ("", "no clone"), (None, "no origin")],
-        ids=["a ZIP inside a clone", "a ZIP", "a clone without origin"],
-    )
-    def test_a_folder_without_an_address_says_so(self, tmp_path, monkeypatch, origin, problem):
+    @pytest.mark.parametrize(("clone", "problem"), [(False, "no clone"), (True, "no origin")])
+    def test_a_folder_without_an_address_says_so(self, tmp_path, monkeypatch, clone, problem):
         for name in [name for name in os.environ if name.startswith("GIT_")]:
             monkeypatch.delenv(name)
-        folder = tmp_path / "unpacked"
+        folder = tmp_path / "unpacked"  # if not a clone itself, then inside another repository
         folder.mkdir()
         monkeypatch.setattr(links, "ROOT", folder)
-        if origin != "":
-            subprocess.run(["git", "init", "-q", tmp_path if origin else folder], check=True)
-        if origin:
-            command = ["git", "-C", tmp_path, "remote", "add", "origin", origin]
-            subprocess.run(command, check=True)
+        subprocess.run(["git", "init", "-q", folder if clone else tmp_path], check=True)
         with pytest.raises(ValueError, match=problem):
             links.links()
 
@@ -168,10 +145,3 @@ def test_links_of_the_guides_lead_to_files_and_headings(page):
         target = page.parent / name if name else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
-
-
-def test_the_readme_names_every_way_in():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    ways = ["`make lab`", "`python tools/tutorial.py lab`", "py tools\\tutorial.py lab"]
-    ways += ["environment.yml", "Binder", "Colab", "VS Code", "Intel Macs", "`make test`"]
-    assert [way for way in ways if way not in text] == []

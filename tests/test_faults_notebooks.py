@@ -47,7 +47,8 @@ class TestParameters:
         [
             ("02", {"epochs": 20, "lab_epochs": 21}, "lab_epochs = 21: .* from 1 to 20"),
             ("03", {"batch_size": 1_001}, "batch_size = 1001: .* from 1 to 1,000"),
-            ("04", {"blocks": 7}, "block_images = 8000: .* from 200 to 6,857"),
+            # papermill passes NumPy's numbers and text on as text: they are read as numbers.
+            ("04", {"blocks": np.int64(7)}, "block_images = 8000: .* from 200 to 6,857"),
             ("05", {"blocks": "9"}, "block_images = 6000: .* from 500 to 5,333"),
         ],
     )
@@ -56,93 +57,47 @@ class TestParameters:
         with pytest.raises(ValueError, match=message):
             self.checked_settings(path, **parameters)
 
-    def test_numpys_numbers_are_taken_as_papermill_passes_them_on(self):
-        numbers = {"epochs": np.int64(2), "lab_epochs": np.float32(1), "seed": np.int32(7)}
-        names = self.checked_settings(DENSE, **numbers)
-        values = [names[name] for name in numbers]
-        assert values == [2, 1, 7] and {type(value) for value in values} == {int}
 
-
-class Kernel:
-    """A kernel in the notebooks' folder, with what a learner does to it."""
-
-    def __init__(self):
-        self.manager, self.client = start_new_kernel(cwd=str(ROOT / "notebooks"))
-
-    def run(self, source: str, interrupt_at: str = "") -> tuple[str, str]:
-        """Run a cell; give the name and text of its error, or two empty ones.
-
-        The kernel is interrupted, once, when the cell shows the text `interrupt_at`.
-        """
-        interrupted = False
-
-        def watch(message):
-            nonlocal interrupted
-            shown = str(message["content"].get("data", ""))
-            if interrupt_at and interrupt_at in shown and not interrupted:
-                interrupted = True
-                self.manager.interrupt_kernel()
-
-        reply = self.client.execute_interactive(source, timeout=300, output_hook=watch)["content"]
-        return reply.get("ename", ""), reply.get("evalue", "")
-
-    def run_all(self, sources: list[str]) -> None:
-        for source in sources:
-            assert self.run(source) == ("", ""), source
-
-
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory):
-    """One kernel for all that a learner does to notebook 02, and its folder of kept networks."""
-    kernel = Kernel()
-    kernel.artifacts = tmp_path_factory.mktemp("kernel") / "artifacts"
-    folder = str(kernel.artifacts)
-    kernel.run_all([f"import os; os.environ['MNIST_ARTIFACTS'] = {folder!r}"])
-    yield kernel
-    kernel.client.stop_channels()
-    kernel.manager.shutdown_kernel(now=True)
-
-
-@pytest.fixture(scope="module")
-def cells() -> dict:
-    """Those of notebook 02 that a training needs, by what they are for, with few images."""
-    sources = [cell.source for cell in cells_with(DENSE, **SMALL[DENSE.stem], batch_size=10)]
-    start = number_of(sources, "= hold_out(data)") + 1
-    names = {
-        "network": "model = keras.Seq",
-        "compile": "\nstart_kernel =",
-        "fit": "fit = model.fit(",
-    }
-    names |= {"report": "report_result(", "save": "save_run("}
-    cells = {name: sources[number_of(sources, text)] for name, text in names.items()}
-    return cells | {
-        "start": [*sources[:start], "import numpy as np\nlayers = keras.layers"],
-        "build": [cells["network"], cells["compile"]],
-    }
+@pytest.fixture
+def kernel(tmp_path):
+    """A kernel in the notebooks' folder, with a folder of kept networks of its own."""
+    manager, client = start_new_kernel(cwd=str(ROOT / "notebooks"))
+    client.execute(f"import os; os.environ['MNIST_ARTIFACTS'] = {str(tmp_path)!r}")
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
 
 
 @pytest.mark.slow
-class TestCellsOutOfOrder:
-    def test_a_cell_before_those_it_needs_names_what_is_missing(self, kernel, cells):
-        assert kernel.run(cells["fit"])[0] == "NameError"
+def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(kernel, tmp_path):
+    manager, client = kernel
+    cells = [cell.source for cell in cells_with(DENSE, **SMALL[DENSE.stem], batch_size=10)]
+    network, compiling, fit, save = (
+        cells[number_of(cells, text)]
+        for text in ("model = keras.Seq", "\nstart_kernel =", "fit = model.fit(", "save_run(")
+    )
 
-    def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(
-        self, kernel, cells
-    ):
-        kernel.run_all([*cells["start"], *cells["build"], "epochs = 200"])
-        assert kernel.run(cells["fit"], interrupt_at=" of 200: loss")[0] == "KeyboardInterrupt"
-        name, text = kernel.run(cells["fit"])
-        assert name == "RuntimeError" and "run the cells again from the one that builds" in text
-        kernel.run_all(["epochs = 1", *cells["build"], cells["fit"]])
-        kernel.run_all(["history = fit.history", cells["report"]])
+    def run(*sources: str, interrupts: int = 0) -> str:
+        """Run cells up to the first error; give its name and text, or an empty text."""
 
-    def test_results_of_an_interrupted_second_training_are_neither_reported_nor_kept(
-        self, kernel, cells
-    ):
-        kernel.run_all(["epochs = 200", *cells["build"]])
-        assert kernel.run(cells["fit"], interrupt_at=" of 200: loss")[0] == "KeyboardInterrupt"
-        # The names of the first training are still there, beside a network of the second.
-        for source in (cells["report"], cells["save"]):
-            name, text = kernel.run(source)
-            assert name == "ValueError" and "history is of another training" in text
-        assert not kernel.artifacts.exists()
+        def watch(message):
+            nonlocal interrupts
+            if interrupts and " of 200: loss" in str(message["content"].get("data", "")):
+                interrupts -= 1
+                manager.interrupt_kernel()
+
+        for source in sources:
+            reply = client.execute_interactive(source, timeout=300, output_hook=watch)["content"]
+            if reply["status"] == "error":
+                return f"{reply['ename']} {reply['evalue']}".strip()
+        return ""
+
+    start = cells[: number_of(cells, "= hold_out(data)") + 1]
+    start += ["import numpy as np\nlayers = keras.layers", network, compiling]
+    assert run(*start, fit, "history = fit.history") == ""
+    # The names of this training are still there, beside a network of the next.
+    assert run("epochs = 200", network, compiling, fit, interrupts=1) == "KeyboardInterrupt"
+    assert "history is of another training" in run(save) and not list(tmp_path.iterdir())
+    assert "run the cells again from the one that builds" in run(fit)
+    assert run("epochs = 1", network, compiling, fit, "history = fit.history", save) == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["dense.keras"]

@@ -18,8 +18,8 @@ import psutil
 import pytest
 from conftest import ROOT
 
+from tools.hub.bench import processes_in, running_hub
 from tools.hub.check import check
-from tools.hub.hub import processes_in, running_hub
 from tools.hub.learner import Learner
 
 asked_for = os.environ.get("HUB_TESTS") == "1" and find_spec("jupyterhub")
@@ -30,24 +30,30 @@ real_hub = pytest.mark.skipif(not asked_for, reason=reason)
 def test_check_says_where_to_make_a_token(capsys):
     assert not check(Learner("https://hub.example.org/hub/", token=""), slow_epoch=15)
     problem, end = capsys.readouterr().out.splitlines()
-    assert (
-        problem.startswith("PROBLEM  Log in: ") and "https://hub.example.org/hub/token" in problem
-    )
+    assert problem.startswith("PROBLEM  Log in: ") and "//hub.example.org/hub/token" in problem
     assert end.startswith("ok       End: nothing")
 
 
-def test_check_recognises_an_address_that_is_no_hub(capsys):
+@pytest.mark.parametrize(
+    ("status", "content", "problem"),
+    [
+        (200, b"<html>", "200, not a JupyterHub"),
+        (403, b'{"message": "Missing or invalid credentials"}', "403 Missing or invalid cred"),
+    ],
+    ids=["no hub", "no such token"],
+)
+def test_check_says_what_the_answer_of_an_address_means(capsys, status, content, problem):
     class Page(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200)
+            self.send_response(status)
             self.end_headers()
-            self.wfile.write(b"<html>")
+            self.wfile.write(content)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         Thread(target=server.serve_forever).start()
         assert not check(Learner(f"http://127.0.0.1:{server.server_port}", "token"), slow_epoch=15)
         server.shutdown()
-    assert "PROBLEM  Log in: /hub/api/user: 200, not a JupyterHub" in capsys.readouterr().out
+    assert f"PROBLEM  Log in: /hub/api/user: {problem}" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +77,6 @@ def hub(folder):
 def left_by(learner: Learner, folder: Path) -> list:
     """A learner's processes that do not end within a minute."""
     return psutil.wait_procs(processes_in(folder / "learners" / learner.name), timeout=60)[1]
-
-
-def started(*command: str, **variables: str) -> subprocess.Popen:
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
-    return subprocess.Popen([sys.executable, *command], env=os.environ | variables, **options)
 
 
 @real_hub
@@ -109,29 +110,17 @@ class TestHub:
         assert "PROBLEM  Kernel: " in capsys.readouterr().out
         assert anna.server() == "" and left_by(anna, folder) == []
 
-    def test_check_stops_its_server_when_it_is_interrupted(self, hub, folder):
+    def test_ctrl_c_leaves_nothing_of_a_check_and_of_a_measurement(self, hub, folder, tmp_path):
         anna, _ = hub
-        command = ["-m", "tools.hub.check", anna.url]
-        with started(*command, JUPYTERHUB_API_TOKEN=anna.token) as process:
-            while "Server" not in process.stdout.readline():
-                pass
-            process.send_signal(signal.SIGINT)
-            _, message = process.communicate(timeout=120)
-        assert "interrupted" in message
-        assert anna.server() == "" and left_by(anna, folder) == []
-
-    def test_a_token_that_the_hub_does_not_know_is_a_problem(self, hub, capsys):
-        assert not check(Learner(hub[0].url, "unknown"), slow_epoch=250)
-        assert "PROBLEM  Log in: /hub/api/user: 403" in capsys.readouterr().out
-
-    @pytest.mark.parametrize("end", ["time.sleep(600)", "1 / 0"], ids=["Ctrl-C", "failure"])
-    def test_nothing_is_left_of_a_hub_that_ends_early(self, tmp_path, end):
-        code = "import time; from pathlib import Path; from tools.hub.hub import running_hub\n"
-        code += f"with running_hub(Path({str(tmp_path)!r}), ['anna']) as (anna,):\n"
-        code += f"    anna.start_server(); print('ready', flush=True); {end}"
-        with started("-c", code) as process:
-            assert process.stdout.readline() == "ready\n"
-            if "sleep" in end:
+        check_class = ["-m", "tools.check_class", "--url", anna.url]
+        for command, ready in [(check_class, "Server"), (["-m", "tools.hub.bench", "1"], "---")]:
+            variables = {"JUPYTERHUB_API_TOKEN": anna.token, "TMPDIR": str(tmp_path)}
+            options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            options |= {"env": os.environ | variables, "cwd": ROOT}
+            with subprocess.Popen([sys.executable, *command], **options) as process:
+                while ready not in process.stdout.readline():
+                    pass
                 process.send_signal(signal.SIGINT)
-            process.communicate(timeout=120)
-        assert process.returncode != 0 and processes_in(tmp_path) == []
+                assert "interrupted" in process.communicate(timeout=120)[1]
+        assert anna.server() == "" and left_by(anna, folder) == []
+        assert processes_in(tmp_path) == [] and list(tmp_path.iterdir()) == []

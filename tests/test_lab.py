@@ -1,40 +1,32 @@
 """JupyterLab driven as a reader does: notebooks opened and run, digits drawn, `make lab` itself."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import nbformat
 import psutil
 import pytest
+import requests
 from browser import Pad, wait_until
 from conftest import NOTEBOOKS, ROOT, SMALL
+from jupyter_server.serverapp import list_running_servers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from mnist_helpers.pad import load_collection
 from mnist_helpers.strokes import EXAMPLE_DRAWINGS
-from tools.site.build import is_hidden
 
 pytestmark = pytest.mark.slow
-IN_03, IN_04, IN_06 = (NOTEBOOKS[number - 1] for number in (3, 4, 6))
+IN_03, IN_06 = NOTEBOOKS[2], NOTEBOOKS[5]
 # What the tests do in JupyterLab, as functions of `window.tests`.
 IN_JUPYTERLAB = """
 window.tests = {
-  // Opens a notebook with its kernel (the view of a widget is lost where the kernel comes later).
-  // The answer is not waited for: a promise of JupyterLab's can stay unsettled for ever.
-  open(path) {
-    if (tests.panel(path)) return;
-    window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
-  },
-  panels: () => [...window.jupyterapp.shell.widgets('main')],
-  panel: (path) => tests.panels().find((panel) => panel.context?.path === path),
+  panel: (path) => [...window.jupyterapp.shell.widgets('main')].find(
+    (panel) => panel.context?.path === path),
   // Brings a notebook to the front; false until it is loaded.
   show(path) {
     const panel = tests.panel(path);
@@ -48,8 +40,7 @@ window.tests = {
     await window.jupyterapp.commands.execute('notebook:run-all-cells');
     // Run All ends early when a cell fails; the kernel's last words may still be on their way.
     await sessionContext.session.kernel.requestKernelInfo();
-    const cells = context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
-    return cells.map(({source, execution_count, outputs}) => ({source, execution_count, outputs}));
+    return context.model.toJSON().cells.filter((cell) => cell.cell_type === 'code');
   },
   // Whether a cell is drawn; scrolls to it again where it is not yet. Only what is near the screen
   // is drawn, and a scroll that comes while cells above change is lost.
@@ -60,16 +51,13 @@ window.tests = {
     content.scrollToItem(index).catch(() => {});
     return false;
   },
-  // Shuts down every kernel and closes every notebook, without saving.
-  async close() {
-    for (const panel of tests.panels()) {
-      await panel.sessionContext?.shutdown();
-      await panel.context?.revert();
-      panel.dispose();
-    }
-  },
 };
 """
+# The view of a widget is lost where the kernel comes later, so it comes with the notebook. Gives
+# nothing to wait for: a promise of JupyterLab's can stay unsettled for ever.
+OPEN = """(path) => {
+  window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+}"""
 
 
 def private_jupyter(folder: Path) -> dict[str, str]:
@@ -84,31 +72,23 @@ def private_jupyter(folder: Path) -> dict[str, str]:
 
 def running_server(folder: Path) -> dict:
     """What a server of such a Jupyter says of itself, "url" and "token", once it is there."""
-
-    def found() -> dict | None:
-        for file in (folder / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
-            text = file.read_text()
-            return json.loads(text) if text.rstrip().endswith("}") else None
-        return None
-
-    return wait_until(found, 90, "JupyterLab")
+    runtime = str(folder / "JUPYTER_RUNTIME_DIR")
+    return wait_until(lambda: next(list_running_servers(runtime), None), 90, "JupyterLab")
 
 
 @pytest.fixture(scope="module")
 def folder(networks, tmp_path_factory) -> Path:
-    """Copies of three notebooks, two of them shortened, and of the networks of the run."""
+    """Copies of two notebooks, the one that trains shortened, and of the networks of the run."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(networks, folder / "artifacts")
     (folder / "notebooks").mkdir()
-    for path in (IN_03, IN_04, IN_06):
-        notebook = load_notebook_node(str(path))
-        if path != IN_06:  # which trains nothing
-            notebook = parameterize_notebook(notebook, SMALL[path.stem])
-            # What these keep must not take the place of the networks trained at full length.
-            first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-            kept = f"os.environ['MNIST_ARTIFACTS'] = {str(folder / 'small')!r}"
-            first.source = f"import os\n{kept}\n{first.source}"
-        nbformat.write(notebook, folder / "notebooks" / path.name)
+    shutil.copy(IN_06, folder / "notebooks")
+    notebook = parameterize_notebook(load_notebook_node(str(IN_03)), SMALL[IN_03.stem])
+    # What it keeps must not take the place of the network trained at full length.
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    kept = f"os.environ['MNIST_ARTIFACTS'] = {str(folder / 'small')!r}"
+    first.source = f"import os\n{kept}\n{first.source}"
+    nbformat.write(notebook, folder / "notebooks" / IN_03.name)
     return folder
 
 
@@ -134,15 +114,10 @@ def page(folder, chromium):
             process.terminate()
 
 
-def open_alone(page, path: Path) -> None:
-    """Open a notebook and close all others."""
-    page.evaluate("tests.close()")
-    page.evaluate("path => tests.open(path)", path.name)
-    page.wait_for_function("path => tests.show(path)", arg=path.name, timeout=60_000)
-
-
 def run_all(page, path: Path) -> list[str]:
-    """Run All in an open notebook; errors, and code cells that were not run."""
+    """Open a notebook and Run All; its errors, and the code cells that were not run."""
+    page.evaluate(OPEN, path.name)
+    page.wait_for_function("path => tests.show(path)", arg=path.name, timeout=60_000)
     cells = page.evaluate("path => tests.runAll(path)", path.name)
     outputs = [output for cell in cells for output in cell["outputs"]]
     errors = [output for output in outputs if output["output_type"] == "error"]
@@ -160,30 +135,8 @@ def show(page, folder: Path, path: Path, wanted):
     return cell
 
 
-# --- notebooks ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def opened_03(page) -> None:
-    open_alone(page, IN_03)
-
-
-@pytest.fixture(scope="module")
-def problems_of_03(page, opened_03) -> list[str]:
-    return run_all(page, IN_03)
-
-
-def test_answer_is_folded_when_the_notebook_is_opened(page, folder, opened_03):
-    cell = show(page, folder, IN_03, lambda cell: is_hidden(cell, "outputs"))
-    cell.locator(".jp-OutputPlaceholder").wait_for()
-    assert cell.locator(".jp-OutputArea-output:visible").count() == 0
-
-
-def test_run_all_runs_03(problems_of_03):
-    assert problems_of_03 == []
-
-
-def test_frame_over_a_digit_is_live_and_not_its_picture(page, folder, problems_of_03):
+def test_run_all_runs_03_and_its_frame_over_a_digit_is_live(page, folder):
+    assert run_all(page, IN_03) == []
     cell = show(page, folder, IN_03, lambda cell: "ConvolutionView(" in cell.source)
     caption = cell.locator(".mnist-convolution figcaption").first
     caption.wait_for()
@@ -193,22 +146,13 @@ def test_frame_over_a_digit_is_live_and_not_its_picture(page, folder, problems_o
     assert cell.locator(".jp-RenderedImage").count() == 0
 
 
-def test_run_all_runs_04(page):
-    open_alone(page, IN_04)
-    assert run_all(page, IN_04) == []
-
-
-# --- the drawing pad ----------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
-def problems_of_06(page) -> list[str]:
-    open_alone(page, IN_06)
-    return run_all(page, IN_06)
+def opened_06(page) -> None:
+    assert run_all(page, IN_06) == []
 
 
 @pytest.fixture
-def pad(page, folder, problems_of_06) -> Pad:
+def pad(page, folder, opened_06) -> Pad:
     """The pad of notebook 06, empty."""
     show(page, folder, IN_06, lambda cell: "DrawingPad(" in cell.source)
     pad = Pad(page)
@@ -217,18 +161,7 @@ def pad(page, folder, problems_of_06) -> Pad:
     return pad
 
 
-def test_run_all_runs_06(problems_of_06):
-    assert problems_of_06 == []
-
-
-def test_digits_drawn_with_the_mouse_are_recognised(pad):
-    for digit in (2, 3, 5):
-        pad.clear()
-        pad.draw(EXAMPLE_DRAWINGS[digit])
-        assert pad.answers()["CNN"] == digit
-
-
-def test_keys_draw_and_do_not_act_on_the_notebook(pad):
+def test_after_run_all_in_06_keys_draw_and_do_not_act_on_the_notebook(pad):
     count = "window.jupyterapp.shell.currentWidget.content.widgets.length"
     before = pad.page.evaluate(count)
     pad.surface.focus()
@@ -264,34 +197,24 @@ def test_ink_is_light_in_the_dark_theme_alone(pad):
     pad.page.wait_for_function(LIGHTER, arg=150)
 
 
-# --- make lab -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def make_lab(tmp_path):
-    """A running `make lab` with a Jupyter of its own."""
+def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(tmp_path):
     options = "LAB_OPTIONS=--no-browser --ServerApp.port_retries=50 --allow-root"
     environment = private_jupyter(tmp_path)
-    make = subprocess.Popen(["make", "lab", options], cwd=ROOT, env=environment, process_group=0)
-    yield make
-    if make.poll() is None:
-        os.killpg(make.pid, signal.SIGKILL)
-        make.wait()
-
-
-def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(make_lab, tmp_path):
-    server = running_server(tmp_path)
-    make = psutil.Process(make_lab.pid)
-    processes = [make, *make.children(recursive=True)]
-    connections = [c for process in processes for c in process.net_connections("tcp")]
-    listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
-    assert listening == {"127.0.0.1"}
-    with pytest.raises(HTTPError, match="403"):
-        urlopen(f"{server['url']}api/contents", timeout=10)
-    # What it has a browser open: a file with the address, and in that the token.
-    (file,) = (tmp_path / "JUPYTER_RUNTIME_DIR").glob("*-file-to-run-*-open.html")
-    assert f"01_data_exploration.ipynb?token={server['token']}" in file.read_text()
-    os.killpg(make_lab.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
-    make_lab.wait(30)
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    assert not alive
+    make = psutil.Popen(["make", "lab", options], cwd=ROOT, env=environment, process_group=0)
+    try:
+        server = running_server(tmp_path)
+        processes = [make, *make.children(recursive=True)]
+        connections = [c for process in processes for c in process.net_connections("tcp")]
+        listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}
+        assert requests.get(f"{server['url']}api/contents", timeout=10).status_code == 403
+        # What it has a browser open: a file with the address, and in that the token.
+        (file,) = (tmp_path / "JUPYTER_RUNTIME_DIR").glob("*-file-to-run-*-open.html")
+        assert f"01_data_exploration.ipynb?token={server['token']}" in file.read_text()
+        os.killpg(make.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+        make.wait(30)
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert not alive
+    finally:
+        if make.poll() is None:
+            os.killpg(make.pid, signal.SIGKILL)

@@ -34,6 +34,7 @@ AWKWARD = {
 SHORT = {name: SMALL[name] | AWKWARD[name] for name in SMALL}
 del SHORT["02_dense_network"]["train_images"]
 # For each notebook the folder in which it is executed, and variables that are set.
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 CONDITIONS = {
     "01_data_exploration": ("spaces, ä and 数", {}),
     "02_dense_network": ("a symbolic link", {}),
@@ -41,10 +42,7 @@ CONDITIONS = {
     "04_comparison": ("odd threads", {"OMP_NUM_THREADS": "0", "TF_NUM_INTRAOP_THREADS": "1"}),
     "05_going_further": ("no number", {"OMP_NUM_THREADS": "several", "CUDA_VISIBLE_DEVICES": "7"}),
     "06_your_own_digits": ("hidden GPUs", {"CUDA_VISIBLE_DEVICES": "-1"}),
-    "07_speed_and_devices": (
-        "text is ASCII",
-        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-    ),
+    "07_speed_and_devices": ("text is ASCII", ASCII),
 }
 
 
@@ -107,7 +105,6 @@ def test_a_changed_output_is_noticed(tmp_path):
     assert compared(notebook) != stored
     nbformat.write(notebook, tmp_path / "changed.ipynb")
     result = nbval(tmp_path / "changed.ipynb", tmp_path)
-    assert result.returncode == 1
     assert "1 failed" in result.stdout and "60001" in result.stdout
 
 

@@ -26,113 +26,94 @@ def pad(network, tmp_path) -> DrawingPad:
     return DrawingPad({"dense network": network}, tmp_path / "my_digits.json")
 
 
-class TestAnswer:
-    @pytest.mark.parametrize("centered, count", [(True, 4), (False, 1)])
-    def test_networks_answer_to_the_last_picture(self, pad, network, centered, count):
-        pad.strokes = EXAMPLE_DRAWINGS[3]
-        pad.centered = centered
-        image = prepare_strokes(EXAMPLE_DRAWINGS[3], centered)
-        (answer,) = pad.answer["networks"]
-        expected = network.predict(image[np.newaxis], verbose=0)[0]
-        assert answer["name"] == "dense network"
-        assert np.allclose(answer["probabilities"], expected, atol=1e-5)
-        pictures = pad.answer["pictures"]
-        assert len(pictures) == count
-        assert base64.b64decode(pictures[-1]["pixels"]) == image.tobytes()
-
-    def test_pen_of_the_page_is_as_wide_as_that_of_the_image(self, pad):
-        image = prepare_strokes([[(0.5, 0.1), (0.5, 0.9)]], centered=False)
-        assert image[14].sum() / 255 == pytest.approx(28 * pad.pen, abs=0.2)
-
-    def test_empty_or_cleared_pad_gives_a_hint_and_no_prediction(self, pad):
-        empty = pad.answer
-        assert "Draw a digit" in empty["hint"] and "networks" not in empty
-        pad.strokes = EXAMPLE_DRAWINGS[3]
-        pad.strokes = []
-        assert pad.answer == empty
-
-    def test_bad_strokes_give_their_error_as_a_hint(self, pad):
-        pad.strokes = [[[2, 2]]]
-        assert "from 0 to 1" in pad.answer["hint"]
-
-    def test_output_for_readers_without_a_kernel_is_a_described_picture_and_always_the_same(
-        self, pad
-    ):
-        data, metadata = pad._repr_mimebundle_()
-        assert data["text/plain"] == metadata["image/png"]["alt"]
-        assert data[VIEW_TYPE] == {"view": "pad"}
-        pad.strokes = EXAMPLE_DRAWINGS[3]
-        assert pad._repr_mimebundle_()[0]["text/plain"] == data["text/plain"]
+@pytest.mark.parametrize("centered, count", [(True, 4), (False, 1)])
+def test_networks_answer_to_the_last_picture(pad, network, centered, count):
+    pad.strokes, pad.centered = EXAMPLE_DRAWINGS[3], centered
+    image = prepare_strokes(EXAMPLE_DRAWINGS[3], centered)
+    (answer,), pictures = pad.answer["networks"], pad.answer["pictures"]
+    expected = network.predict(image[np.newaxis], verbose=0)[0]
+    assert answer["name"] == "dense network"
+    assert np.allclose(answer["probabilities"], expected, atol=1e-5)
+    assert len(pictures) == count and base64.b64decode(pictures[-1]["pixels"]) == image.tobytes()
 
 
-class TestCollection:
-    def test_missing_file_is_an_empty_collection(self, tmp_path):
-        digits = load_collection(tmp_path / "none.json")
-        assert digits["centered"].shape == (0, 28, 28) and len(digits["labels"]) == 0
-
-    def test_saved_drawings_come_back_in_order_behind_those_of_an_earlier_version(self, tmp_path):
-        path, earlier = tmp_path / "new" / "my_digits.json", np.ones((1, 28, 28), np.uint8)
-        assert add_to_collection(path, EXAMPLE_DRAWINGS[4], 4) == 1
-        old = path.with_suffix(".npz")
-        np.savez(old, centered=earlier, as_drawn=earlier, labels=np.array([9], np.uint8))
-        before = old.read_bytes()
-        assert add_to_collection(path, EXAMPLE_DRAWINGS[2], 2) == 3
-        digits = load_collection(path)
-        assert digits["labels"].tolist() == [9, 4, 2]
-        for name, centered in [("centered", True), ("as_drawn", False)]:
-            expected = prepare_strokes(EXAMPLE_DRAWINGS[2], centered)
-            assert np.array_equal(digits[name][[0, 2]], [earlier[0], expected])
-            assert digits[name].dtype == digits["labels"].dtype == np.uint8
-        assert old.read_bytes() == before
-
-    def test_file_has_the_form_of_the_one_that_a_page_gives(self, tmp_path):
-        path = tmp_path / "my_digits.json"
-        add_to_collection(path, [[(0.1, 0.2), (0.3, 0.4)]], np.int64(7))
-        digit = {"label": 7, "strokes": [[[0.1, 0.2], [0.3, 0.4]]]}
-        assert json.loads(path.read_text()) == {"version": 1, "digits": [digit]}
-
-    @pytest.mark.parametrize("label", [10, "3", 1.5, True])
-    def test_label_that_is_no_digit_is_refused(self, tmp_path, label):
-        with pytest.raises(ValueError, match="0 to 9"):
-            add_to_collection(tmp_path / "my_digits.json", EXAMPLE_DRAWINGS[1], label)
-        assert list(tmp_path.iterdir()) == []
-
-    @pytest.mark.parametrize("name, damage", [("my_digits.json", "{"), ("my_digits.npz", "PK")])
-    def test_damaged_file_is_reported_and_left_as_it_is(self, tmp_path, name, damage):
-        path = tmp_path / "my_digits.json"
-        (tmp_path / name).write_text(damage)
-        for use in (load_collection, lambda path: add_to_collection(path, EXAMPLE_DRAWINGS[1], 1)):
-            with pytest.raises(ValueError, match="rename or delete"):
-                use(path)
-        assert [file.read_text() for file in tmp_path.iterdir()] == [damage]
-
-    def test_pad_says_what_the_page_asked_it_to_save(self, pad):
-        pad.strokes = EXAMPLE_DRAWINGS[6]
-        pad._handle_custom_msg({"save": 6}, [])
-        assert pad.message == f"Saved as a 6: 1 in {pad._collection}"
-
-    def test_pad_does_not_save_an_empty_drawing_and_says_why(self, pad, tmp_path):
-        pad.save(6)
-        assert pad.message.startswith("Not saved: ") and list(tmp_path.iterdir()) == []
+def test_pen_of_the_page_is_as_wide_as_that_of_the_image(pad):
+    image = prepare_strokes([[(0.5, 0.1), (0.5, 0.9)]], centered=False)
+    assert image[14].sum() / 255 == pytest.approx(28 * pad.pen, abs=0.2)
 
 
-class TestUpload:
-    @pytest.fixture
-    def upload(self, network):
-        return PictureUpload({"dense": network})
+def test_empty_or_cleared_pad_gives_a_hint_and_bad_strokes_their_error(pad):
+    empty = pad.answer
+    assert "Draw a digit" in empty["hint"] and "networks" not in empty
+    pad.strokes = [[[2, 2]]]
+    assert "from 0 to 1" in pad.answer["hint"]
+    pad.strokes = []
+    assert pad.answer == empty
 
-    @staticmethod
-    def choose(upload, name, content):
+
+def test_without_a_kernel_the_pad_is_a_described_picture_and_always_the_same(pad):
+    data, metadata = pad._repr_mimebundle_()
+    assert data["text/plain"] == metadata["image/png"]["alt"]
+    assert data[VIEW_TYPE] == {"view": "pad"}
+    pad.strokes = EXAMPLE_DRAWINGS[3]
+    assert pad._repr_mimebundle_()[0]["text/plain"] == data["text/plain"]
+
+
+def test_saved_drawings_come_back_in_order_behind_those_of_an_earlier_version(tmp_path):
+    path, earlier = tmp_path / "new" / "my_digits.json", np.ones((1, 28, 28), np.uint8)
+    assert load_collection(path)["centered"].shape == (0, 28, 28)
+    assert add_to_collection(path, EXAMPLE_DRAWINGS[4], 4) == 1
+    old = path.with_suffix(".npz")
+    np.savez(old, centered=earlier, as_drawn=earlier, labels=np.array([9], np.uint8))
+    before = old.read_bytes()
+    assert add_to_collection(path, EXAMPLE_DRAWINGS[2], 2) == 3
+    digits = load_collection(path)
+    assert digits["labels"].tolist() == [9, 4, 2]
+    for name, centered in [("centered", True), ("as_drawn", False)]:
+        expected = prepare_strokes(EXAMPLE_DRAWINGS[2], centered)
+        assert np.array_equal(digits[name][[0, 2]], [earlier[0], expected])
+        assert digits[name].dtype == digits["labels"].dtype == np.uint8
+    assert old.read_bytes() == before
+
+
+def test_pad_saves_in_the_form_of_a_page_and_says_so_or_why_not(pad):
+    pad._handle_custom_msg({"save": 7}, [])  # as the page asks
+    assert pad.message.startswith("Not saved: ") and not pad._collection.exists()
+    pad.strokes = [[[0.1, 0.2], [0.3, 0.4]]]
+    pad._handle_custom_msg({"save": 7}, [])
+    assert pad.message == f"Saved as a 7: 1 in {pad._collection}"
+    digit = {"label": 7, "strokes": [[[0.1, 0.2], [0.3, 0.4]]]}
+    assert json.loads(pad._collection.read_text()) == {"version": 1, "digits": [digit]}
+
+
+@pytest.mark.parametrize("label", [10, "3", 1.5, True])
+def test_label_that_is_no_digit_is_refused(tmp_path, label):
+    with pytest.raises(ValueError, match="0 to 9"):
+        add_to_collection(tmp_path / "my_digits.json", EXAMPLE_DRAWINGS[1], label)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name, damage", [("my_digits.json", "{"), ("my_digits.npz", "PK")])
+def test_damaged_file_is_reported_and_left_as_it_is(tmp_path, name, damage):
+    path = tmp_path / "my_digits.json"
+    (tmp_path / name).write_text(damage)
+    for use in (load_collection, lambda path: add_to_collection(path, EXAMPLE_DRAWINGS[1], 1)):
+        with pytest.raises(ValueError, match="rename or delete"):
+            use(path)
+    assert [file.read_text() for file in tmp_path.iterdir()] == [damage]
+
+
+def test_an_uploaded_picture_is_answered_by_the_networks_or_refused_with_the_reason(network):
+    file = io.BytesIO()
+    large = np.kron(prepare_strokes(EXAMPLE_DRAWINGS[5]), np.ones((9, 9), "uint8"))
+    Image.fromarray(255 - large).save(file, "PNG")
+    upload = PictureUpload({"dense": network})
+
+    def answer_to(name: str, content: bytes) -> str:
         kind = {"type": "image/png", "size": len(content), "last_modified": datetime.now(UTC)}
         upload.button.value = ({"name": name, "content": memoryview(content), **kind},)
+        return upload.answer.value
 
-    def test_an_uploaded_picture_is_prepared_and_the_networks_answer(self, upload):
-        file = io.BytesIO()
-        large = np.kron(prepare_strokes(EXAMPLE_DRAWINGS[5]), np.ones((9, 9), "uint8"))
-        Image.fromarray(255 - large).save(file, "PNG")
-        self.choose(upload, "five.png", file.getvalue())
-        assert "<img" in upload.answer.value and "dense: " in upload.answer.value
-
-    def test_a_refused_picture_is_answered_with_the_reason(self, upload):
-        self.choose(upload, "<letter>.txt", b"Dear Sir or Madam")
-        assert upload.answer.value.startswith("&lt;letter&gt;.txt: ")
+    answer = answer_to("5.png", file.getvalue())
+    assert "<img" in answer and "dense: " in answer
+    assert answer_to("<letter>.txt", b"Dear Sir or Madam").startswith("&lt;letter&gt;.txt: ")

@@ -14,12 +14,7 @@ from scipy import ndimage
 
 from mnist_helpers import EXAMPLE_DRAWINGS, preparation_steps, prepare_strokes
 from mnist_helpers.photographs import prepare_picture, read_picture
-from mnist_helpers.strokes import (
-    center_in_box,
-    crop_to_ink,
-    draw_strokes,
-    fit_in_box,
-)
+from mnist_helpers.strokes import center_in_box, crop_to_ink, draw_strokes, fit_in_box
 
 SOME = settings(max_examples=100, deadline=None, derandomize=True)
 
@@ -44,14 +39,10 @@ def test_box_keeps_the_proportions_and_at_least_a_pixel_of_width():
     assert shapes == [(20, 10), (10, 20), (1, 20)]
 
 
-def test_a_drawing_takes_mnists_form_with_its_centre_of_mass_on_pixel_14(digits):
+def test_an_image_in_mnists_form_hardly_changes_wherever_it_lies_and_however_large(digits):
     for digit in digits:
         assert_in_mnist_form(digit)
         assert np.abs(np.array(ndimage.center_of_mass(digit)) - 14).max() <= 0.51
-
-
-def test_an_image_in_mnists_form_hardly_changes_wherever_it_lies_and_however_large(digits):
-    for digit in digits:
         assert mean_difference(center_in_box(digit), digit) < 2
         page = np.zeros((300, 200), np.uint8)
         page[30:170, 40:180] = np.asarray(Image.fromarray(digit).resize((140, 140)))
@@ -91,6 +82,7 @@ def test_steps_lead_from_the_drawing_to_the_prepared_image():
     [
         ([[], []], "pad is empty"),
         ([[(0.5, 1.5)]], "from 0 to 1"),
+        ([[(0.1, 0.2)], [(float("nan"), 0.5)]], "from 0 to 1"),
         ([[(0.1, 0.2, 0.3)]], r"\(x, y\)"),
         ([[(0.1, 0.2), (0.3,)]], r"\(x, y\)"),
         (None, "list of strokes"),
@@ -99,22 +91,6 @@ def test_steps_lead_from_the_drawing_to_the_prepared_image():
 def test_bad_strokes_are_refused_in_words(strokes, message):
     with pytest.raises(ValueError, match=message):
         prepare_strokes(strokes)
-
-
-numbers = st.floats(0, 1) | st.floats() | st.integers() | st.none()
-points = st.tuples(st.floats(0, 1), st.floats(0, 1)) | st.lists(numbers, max_size=3)
-
-
-@SOME
-@given(st.lists(st.lists(points, max_size=8), max_size=4), st.booleans())
-def test_any_strokes_give_an_image_or_a_value_error(strokes, centered):
-    try:
-        image = prepare_strokes(strokes, centered)
-    except ValueError:
-        return
-    assert image.shape == (28, 28) and image.dtype == np.uint8 and image.max() > 0
-    if centered:
-        assert_in_mnist_form(image)
 
 
 # --- arrays ---------------------------------------------------------------------------------
@@ -183,20 +159,13 @@ def saved(image: Image.Image, kind: str = "PNG", **options) -> io.BytesIO:
     return file
 
 
-def test_a_picture_comes_in_its_own_colours_from_a_path_or_an_open_file(tmp_path):
-    colours = np.dstack([PAGE, 255 - PAGE, PAGE // 2])
-    file = saved(Image.fromarray(colours))
-    assert np.array_equal(read_picture(file), colours)
-    (tmp_path / "a.png").write_bytes(file.getvalue())
-    assert np.array_equal(read_picture(str(tmp_path / "a.png")), colours)
-    assert np.array_equal(read_picture(saved(Image.fromarray(PAGE))), PAGE)
-
-
-def test_a_photograph_is_turned_as_the_camera_says():
-    exif = Image.Exif()
+def test_a_picture_comes_in_its_own_colours_turned_as_the_camera_says(tmp_path):
+    colours, exif = np.dstack([PAGE, 255 - PAGE, PAGE // 2]), Image.Exif()
     for exif[0x0112], turns in [(1, 0), (3, 2), (6, 3), (8, 1)]:
-        seen = read_picture(saved(Image.fromarray(PAGE), exif=exif))
-        assert np.array_equal(seen, np.rot90(PAGE, turns))
+        file = saved(Image.fromarray(colours), exif=exif)
+        assert np.array_equal(read_picture(file), np.rot90(colours, turns))
+    (tmp_path / "a.png").write_bytes(saved(Image.fromarray(PAGE)).getvalue())
+    assert np.array_equal(read_picture(str(tmp_path / "a.png")), PAGE)
 
 
 @pytest.mark.parametrize("ink, paper", [(0, 255), (255, 0)])
@@ -209,14 +178,12 @@ def test_behind_what_is_transparent_lies_paper_that_contrasts(ink, paper):
         assert seen[10, 10, 0] == ink and seen[0, 0, 0] == paper
 
 
-@pytest.mark.parametrize("mode", ["CMYK", "P", "1", "I;16", "YCbCr"])
+@pytest.mark.parametrize("mode", ["CMYK", "P", "1", "I;16"])
 def test_any_colour_model_becomes_what_a_person_sees(mode):
     grey = np.where(PAGE > 100, 255, 0).astype(np.uint8)
-    if mode == "I;16":
-        image = Image.fromarray(grey.astype(np.uint16) * 257)
-    else:
-        image = Image.fromarray(grey).convert("RGB").convert(mode)
-    seen = read_picture(saved(image, "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"))
+    sixteen = Image.fromarray(grey.astype(np.uint16) * 257)
+    image = sixteen if mode == "I;16" else Image.fromarray(grey).convert("RGB").convert(mode)
+    seen = read_picture(saved(image, "TIFF"))
     assert seen.dtype == np.uint8
     assert np.abs(seen.reshape(*grey.shape, -1).mean(axis=2) - grey).max() < 20
 
@@ -228,6 +195,7 @@ def test_any_colour_model_becomes_what_a_person_sees(mode):
         (b"Dear Sir or Madam", "no picture of a known kind.*JPEG or PNG"),
         (saved(Image.fromarray(PAGE), "JPEG").getvalue()[:400], "damaged or truncated"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (saved(Image.new("1", (10_000, 10_000))).getvalue(), "too many pixels: make it smaller"),
     ],
 )
 def test_a_file_that_is_no_picture_is_refused_by_name(tmp_path, content, message):
@@ -236,11 +204,6 @@ def test_a_file_that_is_no_picture_is_refused_by_name(tmp_path, content, message
         path.write_bytes(content)
     with pytest.raises(ValueError, match=f"{re.escape(str(path))}.*{message}"):
         read_picture(path)
-
-
-def test_a_decompression_bomb_is_refused():
-    with pytest.raises(ValueError, match="too many pixels: make it smaller"):
-        read_picture(saved(Image.new("1", (10_000, 10_000))))
 
 
 @SOME

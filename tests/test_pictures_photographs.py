@@ -8,21 +8,7 @@ import picture_corpus as corpus
 import pytest
 from conftest import ROOT
 
-from mnist_helpers import keras, picture_steps, prepare_picture
-
-
-@pytest.fixture(scope="module")
-def outcomes() -> dict[str, list]:
-    """By condition, (digit, image or reason of the refusal) of three or four digits."""
-    found = {}
-    for number, condition in enumerate(corpus.CONDITIONS):
-        found[condition] = []
-        for digit in range(number % 3, 10, 3):
-            try:
-                found[condition].append((digit, prepare_picture(corpus.make(condition, digit))))
-            except ValueError as error:
-                found[condition].append((digit, str(error)))
-    return found
+from mnist_helpers import picture_steps, prepare_picture
 
 
 def like(image: np.ndarray, drawing: np.ndarray) -> float:
@@ -33,56 +19,44 @@ def like(image: np.ndarray, drawing: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def answers(outcomes, digits) -> dict[str, list]:
-    """The same, with the digit whose drawing is most like the image in its place."""
+def outcomes(digits) -> dict[str, list]:
+    """By condition, of three or four digits: (digit, the one whose drawing is most like it).
 
-    def read(result):
-        is_image = isinstance(result, np.ndarray)
-        return int(np.argmax([like(result, one) for one in digits])) if is_image else result
-
-    return {name: [(n, read(r)) for n, r in results] for name, results in outcomes.items()}
-
-
-def test_what_a_person_reads_at_once_is_read(answers):
-    results = [result for name in corpus.READ for result in answers[name]]
-    assert np.mean([digit == answer for digit, answer in results]) >= 0.98
-
-
-def test_at_most_3_percent_are_silently_wrong(answers):
-    results = [
-        result for name in {**corpus.READ, **corpus.READ_OR_REFUSED} for result in answers[name]
-    ]
-    wrong = [isinstance(answer, int) and answer != digit for digit, answer in results]
-    assert np.mean(wrong) <= 0.03
+    Where the picture is refused, the reason stands in the place of the second.
+    """
+    found = {condition: [] for condition in corpus.CONDITIONS}
+    for number, condition in enumerate(corpus.CONDITIONS):
+        for digit in range(number % 3, 10, 3):
+            try:
+                image = prepare_picture(corpus.make(condition, digit))
+                answer = int(np.argmax([like(image, drawing) for drawing in digits]))
+            except ValueError as error:
+                answer = str(error)
+            found[condition].append((digit, answer))
+    return found
 
 
-@pytest.mark.slow
-def test_the_compact_network_reads_what_a_person_reads_at_once(outcomes, networks, full_run):
-    if full_run["dataset"] != "MNIST":
-        pytest.skip("the offline digits' own network reads fewer hands")
-    network = keras.saving.load_model(networks / "compact.keras", compile=False)
+def test_what_a_person_reads_at_once_is_read_and_at_most_3_percent_are_silently_wrong(outcomes):
     results = [result for name in corpus.READ for result in outcomes[name]]
-    numbers, images = zip(*[r for r in results if isinstance(r[1], np.ndarray)], strict=True)
-    right = network.predict(np.stack(images), verbose=0).argmax(axis=1) == numbers
-    assert right.sum() >= 0.95 * len(results)
+    assert np.mean([digit == answer for digit, answer in results]) >= 0.98
+    results += [result for name in corpus.READ_OR_REFUSED for result in outcomes[name]]
+    assert np.mean([isinstance(n, int) and n != digit for digit, n in results]) <= 0.03
 
 
 @pytest.mark.parametrize("condition", corpus.REFUSED)
 def test_what_is_not_one_digit_is_refused_for_the_right_reason(outcomes, condition):
-    reasons = [str(result) for _, result in outcomes[condition]]
+    reasons = [str(answer) for _, answer in outcomes[condition]]
     assert sum(bool(re.search(corpus.REFUSED[condition][1], why)) for why in reasons) >= 3, reasons
 
 
 def test_what_is_in_the_way_is_the_reason_for_a_refusal(outcomes):
     refusals = [
-        (name, result)
-        for name in corpus.READ_OR_REFUSED
-        for _, result in outcomes[name]
-        if isinstance(result, str)
+        (name, answer, bool(re.search(reason, answer)))
+        for name, (_, reason) in corpus.READ_OR_REFUSED.items()
+        for _, answer in outcomes[name]
+        if isinstance(answer, str)
     ]
-    other = [
-        (name, why) for name, why in refusals if not re.search(corpus.READ_OR_REFUSED[name][1], why)
-    ]
+    other = [refusal for refusal in refusals if not refusal[2]]
     assert len(refusals) >= 5 and len(other) <= len(refusals) / 10, other
 
 

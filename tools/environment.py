@@ -6,19 +6,16 @@ Runs on the learner's own Python, before anything is installed: standard library
 import hashlib
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 from tools.lockfile import take_lock
 from tools.tutorial import ROOT, VENV, python_of, variables
 
 LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
-# What of a lock is installed. Written last: an interrupted installation leaves no such file, so it
-# is never taken for a good one.
+# Written last: an interrupted installation leaves no such file, and is never taken for a good one.
 STAMPS = {LOCK: "installed.txt", DEV_LOCK: "installed-dev.txt"}
 # Written first: what lies in an environment without any of these is somebody else's.
 MARKS = ("mnist-tutorial", *STAMPS.values())
@@ -35,18 +32,15 @@ def wanted_stamp(lock: str) -> str:
 
 
 def is_installed(lock: str) -> bool:
-    try:
-        stamp = (VENV / STAMPS[lock]).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return False
-    return stamp == wanted_stamp(lock) and python_of(VENV).exists()
+    stamp = VENV / STAMPS[lock]
+    there = stamp.exists() and python_of(VENV).exists()
+    return there and stamp.read_text(encoding="utf-8") == wanted_stamp(lock)
 
 
 def make_environment() -> None:
-    """Make `.venv` anew, unless it is not one that this program has made."""
-    if os.path.lexists(VENV) and (VENV.is_symlink() or not VENV.is_dir()):
-        fail(f"{VENV} is a link or a file, not a folder: move it away, then run this again")
-    if VENV.exists() and any(VENV.iterdir()) and not any((VENV / m).exists() for m in MARKS):
+    """Make `.venv` anew, unless it is a file, or a folder that someone else has made."""
+    ours = not VENV.is_symlink() and any((VENV / mark).exists() for mark in MARKS)
+    if os.path.lexists(VENV) and not ours:
         fail(
             f"{VENV} was made by someone else, and would be emptied: move it away or delete it, "
             "then run this again. To use it as it is, install into it with "
@@ -58,19 +52,18 @@ def make_environment() -> None:
         (VENV / MARKS[0]).touch()
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        fail(f"{VENV.name} could not be made (on Debian, python3-venv is needed): {error}")
+        advice = "on Debian, python3-venv is needed; on Windows, run `deactivate` first"
+        fail(f"{VENV.name} could not be made ({advice}): {error}")
 
 
-def run_step(failure: str, *command: str) -> None:
-    """Run a step with `.venv`'s Python; if it fails, show what it wrote and say what failed."""
-    # -I: neither variables nor the user's own packages count.
-    command = [python_of(VENV), "-I", *command]
-    options = {"stderr": subprocess.PIPE, "text": True, "errors": "replace", "cwd": ROOT}
-    done = subprocess.run(command, env=variables(), **options)
-    if done.returncode != 0:
-        print(done.stderr, end="", file=sys.stderr)
-        reasons = re.findall(r"(?m)^ERROR: (.+)", done.stderr) or done.stderr.splitlines()[-1:]
-        fail(f"{failure}: {' '.join(reasons) or f'exit status {done.returncode}'}")
+def pip_install(what: str, *options: str) -> None:
+    """Install with `.venv`'s pip, which says on stderr what it cannot do."""
+    # -I: neither variables nor the user's own packages count. --no-user: nor does pip's own
+    # configuration. --no-deps: a lock is complete.
+    command = [python_of(VENV), "-I", "-m", "pip", "--disable-pip-version-check", "install"]
+    command += ["-q", "--no-user", "--no-deps", *options]
+    if subprocess.run(command, env=variables(), cwd=ROOT).returncode != 0:
+        fail(f"{what} could not be installed, for the reason above")
 
 
 def install(lock: str) -> None:
@@ -79,28 +72,20 @@ def install(lock: str) -> None:
     if lock == LOCK:
         make_environment()
     (VENV / STAMPS[lock]).unlink(missing_ok=True)
-    # --no-user: nor does pip's own configuration. --no-deps: a lock is complete.
-    pip = ["-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-user", "--no-deps"]
-    run_step(f"{lock} could not be installed", *pip, "--require-hashes", "-r", lock)
+    pip_install(lock, "--require-hashes", "-r", lock)
     if lock == LOCK:
-        failure = "the helper package could not be installed"
-        run_step(failure, *pip, "--no-build-isolation", "-e", ".")
-        failure = "pip says that all is installed, but it is not there (see `pip config list`)"
-        run_step(failure, "-c", "import mnist_helpers, numpy, jupyterlab")
+        pip_install("the helper package", "--no-build-isolation", "-e", ".")
     (VENV / STAMPS[lock]).write_text(wanted_stamp(lock), encoding="utf-8")
 
 
 def check_python() -> None:
     """Say at once where no packages can be had."""
-    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+    here = sys.platform, platform.machine()
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13) or here == ("darwin", "x86_64"):
         fail(
-            f"Python {sys.version.split()[0]} is not supported; use 3.11, 3.12 or 3.13, "
-            "for example: PYTHON=python3.12 make run"
-        )
-    if sys.platform == "darwin" and platform.machine() == "x86_64":
-        fail(
-            "there is no current TensorFlow for Intel Macs: use Binder or Colab (see README.md). "
-            "On a Mac with Apple silicon, use a Python made for arm64"
+            f"Python {sys.version.split()[0]} on {' '.join(here)} is not supported; use 3.11, 3.12 "
+            "or 3.13, for example: PYTHON=python3.12 make run. On a Mac with Apple silicon, use a "
+            "Python made for arm64; for Intel Macs there is Binder or Colab (see README.md)"
         )
 
 
@@ -109,12 +94,6 @@ def main() -> None:
     locks = [LOCK, DEV_LOCK] if "--tests" in sys.argv else [LOCK]
     if all(map(is_installed, locks)):
         return
-    if Path(sys.prefix).resolve() == VENV and not is_installed(LOCK):
-        # `.venv` is activated and out of date: it cannot be replaced from within.
-        if os.name == "nt":
-            fail(f"{VENV.name} is activated and out of date: run `deactivate`, then this again")
-        command = [sys._base_executable, "-m", "tools.environment", *sys.argv[1:]]
-        os.execv(command[0], command)
     # Two commands in one checkout: the second waits for the first, then finds the work done.
     with open(ROOT / ".setup.lock", "w") as file:
         take_lock(file, wait=True)

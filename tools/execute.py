@@ -18,15 +18,8 @@ class NotebookFailed(Exception):
     """A notebook did not run from top to bottom; the message says where and why."""
 
 
-def execute(
-    notebook: Path,
-    output: Path,
-    parameters: dict | None = None,
-    cwd: Path | None = None,
-    cores: list[int] | None = None,
-    slot: int = 0,
-) -> dict:
-    """Execute a notebook and return {"seconds", "peak_rss_mb", "models"}.
+def execute(notebook: Path, output: Path, cores: list[int] | None = None, slot: int = 0) -> dict:
+    """Execute a notebook in its folder and return {"seconds", "peak_rss_mb", "models"}.
 
     The executed copy replaces `output` only when every cell has run; as far as a notebook came
     that failed stands in NAME.failed.ipynb. "models" holds what the notebook reported with
@@ -34,13 +27,12 @@ def execute(
     `cores`, the notebook runs on these alone. The progress bar is drawn `slot` lines below the
     cursor. Raises NotebookFailed.
     """
-    task = {"parameters": parameters or {}, "cwd": str((cwd or notebook.parent).resolve())}
-    task = json.dumps(task | {"cores": cores, "slot": slot})
     output.parent.mkdir(parents=True, exist_ok=True)
     # Removed whatever happens, also when Ctrl-C ends the child in the middle of its writing.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".executing-") as folder:
         partial = Path(folder).resolve() / output.name
-        command = [sys.executable, "-m", "tools.execute", notebook.resolve(), partial, task]
+        command = [sys.executable, "-m", "tools.execute", notebook.resolve(), partial]
+        command.append(json.dumps({"cores": cores, "slot": slot}))
         child = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         if child.returncode == 0:
             os.replace(partial, output)
@@ -51,9 +43,7 @@ def execute(
     return json.loads(child.stdout.splitlines()[-1])
 
 
-def execute_here(
-    notebook: Path, output: Path, parameters: dict, cwd: str, cores: list[int] | None, slot: int
-) -> dict:
+def execute_here(notebook: Path, output: Path, cores: list[int] | None, slot: int) -> dict:
     """Execute a notebook in this process; for `execute`, which starts one for each notebook."""
     import nbformat
     import papermill
@@ -68,8 +58,7 @@ def execute_here(
         executed = papermill.execute_notebook(
             nbformat.read(notebook, as_version=4),
             str(output),
-            parameters,
-            cwd=cwd,
+            cwd=notebook.parent,
             engine_name="claims",
             progress_bar={"desc": notebook.stem, "position": slot},
             coalesce_streams=True,  # whether printed lines arrive one by one is chance
@@ -82,8 +71,8 @@ def execute_here(
         where = f"{notebook.name}, code cell {error.exec_count}"
         raise NotebookFailed(f"{where}: {error.ename}: {error.evalue}") from None
     except DeadKernelError:
-        why = "its kernel died, perhaps for lack of memory"
-        raise NotebookFailed(f"{notebook.name}: {why}") from None
+        message = f"{notebook.name}: its kernel died, perhaps for lack of memory"
+        raise NotebookFailed(message) from None
     seconds, peak = round(time.perf_counter() - started, 1), peak_memory(of_children=True)
     models = reported_models(executed, notebook.name)
     return {"seconds": seconds, "peak_rss_mb": peak and round(peak / 1e6), "models": models}
@@ -113,9 +102,9 @@ if __name__ == "__main__":
     # papermill's own logging and warnings go to stderr; stdout carries the answer alone.
     try:
         answer = execute_here(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))
+        print(json.dumps(answer))
     except NotebookFailed as error:
         print(error)
         sys.exit(1)
     except KeyboardInterrupt:  # Ctrl-C reaches this process too; its parent tells the reader
         sys.exit(130)
-    print(json.dumps(answer))

@@ -3,7 +3,6 @@
 Standard library only: it runs before anything is installed.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
 BINDER = "https://mybinder.org/v2"
 COLAB = "https://colab.research.google.com/github"
 LANDING_PAGE = "lab/tree/notebooks/01_data_exploration.ipynb"
@@ -41,28 +41,19 @@ def binder_link(remote: str, ref: str) -> str:
     return f"{BINDER}/{where.get(host, other)}/{quote(ref)}?urlpath={quote(LANDING_PAGE, safe='')}"
 
 
-def colab_links(remote: str, ref: str, notebooks: list[str]) -> list[str]:
-    """The Colab addresses of notebooks; none if the repository is not on GitHub."""
-    host, path = address_of(remote)
-    if host != "github.com":
-        return []
-    return [f"{COLAB}/{quote(path)}/blob/{quote(ref)}/{quote(name)}" for name in notebooks]
-
-
 def ask_git(*command: str) -> str:
     """What git answers, or nothing where it has no answer or there is no git."""
     try:
-        run = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True)
-    except FileNotFoundError:
+        options = {"cwd": ROOT, "stderr": subprocess.DEVNULL, "text": True}
+        return subprocess.check_output(["git", *command], **options).strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
         return ""
-    return run.stdout.strip() if run.returncode == 0 else ""
 
 
 def origin() -> tuple[str, str]:
     """The address of this clone's remote `origin`, and its branch or commit, or a ValueError."""
-    top = ask_git("rev-parse", "--show-toplevel")
     # A ZIP may have been unpacked inside another repository, which is not the one to link to.
-    if not top or not os.path.samefile(top, ROOT):
+    if not (ROOT / ".git").exists():
         raise ValueError(f"{ROOT} is no clone of a repository: clone it with git from its host")
     remote = ask_git("remote", "get-url", "origin")
     ref = ask_git("symbolic-ref", "--short", "HEAD") or ask_git("rev-parse", "HEAD")
@@ -77,12 +68,15 @@ def links() -> dict:
     Raises ValueError, which says what to do, if this is no clone of what others can reach.
     """
     remote, ref = origin()
-    paths = sorted(ROOT.glob("notebooks/*.ipynb")) + sorted(ROOT.glob("notebooks/extras/*.ipynb"))
-    colab = colab_links(remote, ref, [path.relative_to(ROOT).as_posix() for path in paths])
+    host, repository = address_of(remote)
+    paths = sorted(NOTEBOOKS.glob("*.ipynb")) + sorted(NOTEBOOKS.glob("extras/*.ipynb"))
+    names = {path.stem: quote(path.relative_to(NOTEBOOKS).as_posix()) for path in paths}
+    colab = f"{COLAB}/{quote(repository)}/blob/{quote(ref)}/notebooks"
+    on_github = host == "github.com"  # Colab opens no others
     return {
-        "repository": "https://" + "/".join(address_of(remote)),
+        "repository": f"https://{host}/{repository}",
         "binder": binder_link(remote, ref),
-        "colab": dict(zip([path.stem for path in paths], colab, strict=False)),
+        "colab": {stem: f"{colab}/{name}" for stem, name in names.items() if on_github},
     }
 
 

@@ -29,51 +29,37 @@ COMPILE = "pip compile -q --universal --generate-hashes --python-version 3.11 --
 COMPILE += " --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-index-annotation"
 # Markers that never hold for Python 3.11, which is Binder's.
 OTHER_PYTHON = r"python_full_version (>=|==) '3\.1[2-9](\.\*)?'"
-ENVIRONMENT = """\
-# For conda; Binder reads the same in binder/environment.yml. Both are written by `make lock`:
-# all that requirements.lock has for Python 3.11, so that what was tested is what is installed.
-# No local path may stand here: `pip install --no-deps -e .` adds the helper package.
-name: mnist-tutorial
-channels:
-  - conda-forge
-dependencies:
-  # Only this exact form is understood by Binder.
-  - python=3.11
-  - pip
-  - pip:
-"""
 
 
 def locked(lock: str) -> list[tuple[str, str]]:
     """NAME==VERSION and environment marker (or an empty text) of each package of a lock."""
-    lines = re.findall(r"^([A-Za-z0-9][^\\\n]*?) *\\?$", lock, flags=re.MULTILINE)
+    lines = re.findall(r"(?m)^([A-Za-z0-9][^\\\n]*?) *\\?$", lock)
     parts = [line.partition(";") for line in lines]
     return [(pin.strip(), marker.strip()) for pin, _, marker in parts]
 
 
 def without(lock: str, other: str) -> str:
     """A lock without the packages that another one has, on all that it is for."""
-    known, kept = locked(other), []
-    for entry in re.split(r"(?m)^(?=[A-Za-z0-9])", lock):
-        for pin, mark in locked(entry):
-            if (pin, mark) not in known and (pin, "") not in known:
-                kept.append(entry)
-    return "".join(kept)
+    known = {*locked(other)}
+    entries = re.findall(r"(?m)^[A-Za-z0-9].*(?:\n +.*)*\n?", lock)
+    pairs = zip(entries, locked(lock), strict=True)
+    return "".join(entry for entry, (pin, mark) in pairs if not known & {(pin, mark), (pin, "")})
 
 
 def environment_yml(lock: str) -> str:
-    """The text of environment.yml for a lock. Markers stay: most are about the platform."""
+    """The text of environment.yml for a lock: above the pins, what stands there now.
+
+    Markers stay: most are about the platform.
+    """
+    above = (ROOT / ENVIRONMENTS[0]).read_text(encoding="utf-8").partition("  - pip:\n")
     pins = [(pin, mark) for pin, mark in locked(lock) if not re.fullmatch(OTHER_PYTHON, mark)]
     lines = [f'"{pin}; {mark}"' if mark else pin for pin, mark in pins]
-    return ENVIRONMENT + "".join(f"      - {line}\n" for line in lines)
+    return "".join(above[:2]) + "".join(f"      - {line}\n" for line in lines)
 
 
 def run(*command: str | Path, **options) -> None:
-    """Run a program in the checkout. Raises RuntimeError with what it wrote if it fails."""
-    options |= {"cwd": ROOT, "env": variables(), "capture_output": True, "text": True}
-    done = subprocess.run(list(map(str, command)), **options)
-    if done.returncode != 0:
-        raise RuntimeError(" ".join(done.stderr.split()) or f"{command[0]} failed")
+    """Run a program in the checkout; it says on stderr why it fails."""
+    subprocess.run(list(map(str, command)), cwd=ROOT, env=variables(), check=True, **options)
 
 
 def resolve(folder: Path) -> None:
@@ -86,7 +72,7 @@ def resolve(folder: Path) -> None:
     # What builds the helper package is installed too: it is built without a network.
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     learners = ["--extra", "tutorial", "pyproject.toml", "-"]
-    run(*compile_lock, "-o", lock, *learners, input="\n".join(build))
+    run(*compile_lock, "-o", lock, *learners, input="\n".join(build), text=True)
     run(*compile_lock, "-c", lock, "-o", dev, "--group", "dev")
     run(*compile_lock, "-c", lock, "-c", dev, "-o", hub, "tools/hub/requirements.in")
     dev.write_text(without(dev.read_text(), lock.read_text()))
@@ -112,7 +98,7 @@ def main() -> None:
                 (folder / path).write_text(text, encoding="utf-8", newline="\n")
             for path in (*LOCKS, *ENVIRONMENTS):
                 os.replace(folder / path, ROOT / path)
-    except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+    except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"lock: nothing is changed: {error}")
 
 

@@ -28,8 +28,7 @@ def has_avx512() -> bool | None:
 def this_machine() -> str:
     """The processor, how many cores there are to work on, and the system, in a few words."""
     # A container or `taskset` may leave fewer cores than there are.
-    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    cores = len(allowed)
+    cores = len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0))
     return f"{processor()}, {cores} core{'s' if cores != 1 else ''}, {platform.system()}"
 
 

@@ -1,7 +1,6 @@
 """Execute the notebooks in place and store clean outputs: how an author updates them."""
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -11,19 +10,21 @@ import nbformat
 from tools.execute import ROOT, NotebookFailed, execute
 from tools.run import NOTEBOOKS, choose, files, notebooks
 
-# Time stamps, versions and progress belong to one run, not to the notebook.
-EXTRA_KEYS = (
-    "metadata.papermill cell.metadata.papermill cell.metadata.execution cell.metadata.falsified "
-    "metadata.language_info.version metadata.widgets"
-)
+# What belongs to one run or one window, not to the notebook: time stamps, versions, progress.
+PASSING = ("papermill", "execution", "falsified", "widgets", "signature", "ExecuteTime")
+PASSING += ("collapsed", "heading_collapsed", "hidden", "scrolled")
 
 
-def forget_widgets(notebook: Path) -> None:
-    """Drop references to widgets, which live only as long as their kernel; the text stays."""
-    content = nbformat.read(notebook, as_version=4)
-    for output in [output for cell in content.cells for output in cell.get("outputs", [])]:
-        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    nbformat.write(content, notebook)
+def clean(path: Path) -> None:
+    """Drop such metadata, and widgets, which live as long as their kernel; their text stays."""
+    notebook = nbformat.read(path, as_version=4)
+    for part in [notebook, *notebook.cells]:
+        for key in PASSING:
+            part.metadata.pop(key, None)
+        for output in part.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    nbformat.write(notebook, path)
 
 
 def refresh(notebook: Path) -> dict:
@@ -31,10 +32,7 @@ def refresh(notebook: Path) -> dict:
     with tempfile.TemporaryDirectory(dir=notebook.parent, prefix=".refresh-") as folder:
         executed = Path(folder) / notebook.name
         measured = execute(notebook, executed)
-        command = [sys.executable, "-m", "nbstripout", "--keep-output", "--keep-count"]
-        command += ["--keep-id", "--extra-keys", EXTRA_KEYS, str(executed)]
-        subprocess.run(command, check=True)
-        forget_widgets(executed)
+        clean(executed)
         os.replace(executed, notebook)
     return measured
 
@@ -44,12 +42,9 @@ def main() -> None:
     try:
         for notebook in choose(everything, sys.argv[1:]):
             print(f"{notebook.relative_to(ROOT)}: executing", flush=True)
-            measured = refresh(notebook)
-            print(f"{measured['seconds']:.0f} s, peak memory {measured['peak_rss_mb']:,} MB")
-    except NotebookFailed as error:
-        sys.exit(f"refresh: {error}; the notebook is left as it was")
-    except ValueError as error:
-        sys.exit(f"refresh: {error}")
+            print(f"{refresh(notebook)['seconds']:.0f} s")
+    except (NotebookFailed, ValueError) as error:
+        sys.exit(f"refresh: {error}; no notebook is changed that did not run to its end")
 
 
 if __name__ == "__main__":

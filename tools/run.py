@@ -1,9 +1,9 @@
 """The main job: execute the notebooks, collect the results, render the pages.
 
-build/ holds what the last run made: a run begins by removing what is there, and its notebooks keep
-their networks there too, not in artifacts/. One training of such small networks does not use two
-cores fully; two trainings, each on a core of its own, do. So two notebooks are executed at a time,
-each on half of the cores, and one that uses what another keeps after that one.
+A run begins by removing what the last one left in build/. Its notebooks keep their networks there
+too; at its end they are copied to where a learner's are, so that notebook 06 finds them there. One
+training of such small networks does not use two cores fully; two trainings, each on a core of its
+own, do. So two notebooks are executed at a time, each on half of the cores.
 """
 
 import argparse
@@ -13,17 +13,18 @@ import os
 import shutil
 import sys
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 import nbformat
 import pandas as pd
 import psutil
 
 from mnist_helpers import load_mnist
-from mnist_helpers.data import MnistError
-from mnist_helpers.files import write_atomically
+from mnist_helpers.files import artifacts_folder
 from tools.execute import ROOT, NotebookFailed, execute
 from tools.links import links
 from tools.lockfile import take_lock
@@ -46,22 +47,21 @@ def files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return [path for path in found if path.is_file() and not path.name.startswith(".")]
 
 
-def choose(paths: list[Path], names: list[str]) -> list[Path]:
-    """Of these notebooks those with such a name, path or number ("02"); without names, all.
-
-    Raises ValueError for a name that none of them has.
-    """
-    chosen = {}
-    for name in [Path(name).name.removesuffix(".ipynb") for name in names]:
-        chosen[name] = [p for p in paths if name in (p.stem, p.stem.partition("_")[0])]
-        if not chosen[name]:
-            there = ", ".join(path.stem for path in paths)
-            raise ValueError(f"no notebook is called {name}; there are {there}")
-    return [path for path in paths if not names or any(path in some for some in chosen.values())]
-
-
 def notebooks() -> list[Path]:
     return files(NOTEBOOKS, EXECUTED)
+
+
+def choose(paths: list[Path], names: list[str]) -> list[Path]:
+    """Of these notebooks those whose names begin so, given as paths or not; without names, all.
+
+    Raises ValueError for a name with which none of them begins.
+    """
+    for name in names:
+        if not any(path.name.startswith(Path(name).name) for path in paths):
+            there = ", ".join(path.stem for path in paths)
+            raise ValueError(f"no notebook is called {name}; there are {there}")
+    begin = tuple(Path(name).name for name in names or [""])
+    return [path for path in paths if path.name.startswith(begin)]
 
 
 def executed_copy(path: Path) -> Path:
@@ -84,63 +84,49 @@ def slots() -> list[list[int] | None]:
     return [cores[:middle], cores[middle:]] if middle else [None]
 
 
-def next_notebook(waiting: list[str], running: list[str], metadata: dict[str, dict]) -> str | None:
-    """The waiting notebook that should start next while others run, or None.
-
-    A notebook waits for those before it that keep a network it uses. One that is executed alone
-    waits for all before it, and all behind it wait for it. Of those that may start, one that
-    keeps a network comes first, since others wait for it, and one that neither keeps nor uses
-    any comes last, since it can start at any time.
-    """
-    ready = []
-    for number, name in enumerate(waiting):
-        before = [metadata[other] for other in running + waiting[:number]]
-        used = set(metadata[name]["uses"])
-        must_wait = any(other["alone"] or used & set(other["keeps"]) for other in before)
-        if not (must_wait or (metadata[name]["alone"] and before)):
-            ready.append(name)
-    order = {name: (not metadata[name]["keeps"], not metadata[name]["uses"]) for name in ready}
-    return min(ready, key=order.get, default=None)
-
-
 def execute_all(paths: list[Path]) -> dict[str, dict]:
     """Execute notebooks and return what was measured of each, in the order of the paths.
 
-    If one fails, no other is started, and what else runs is waited for. Raises NotebookFailed.
+    Those that keep networks come first, since others wait for them; those that are executed alone
+    come last. If one fails, no other is started, and what else runs is waited for. Raises
+    NotebookFailed.
     """
-    by_name = {path.stem: path for path in paths}
-    metadata = {name: tutorial_metadata(path) for name, path in by_name.items()}
-    waiting, running, measured, failure = list(by_name), {}, {}, None
-    cores = slots()
-    with ThreadPoolExecutor(len(cores)) as pool:
-        while running or waiting:
-            names = [name for name, _ in running.values()]
-            if len(running) < len(cores) and (name := next_notebook(waiting, names, metadata)):
-                waiting.remove(name)
-                slot = min(set(range(len(cores))) - {taken for _, taken in running.values()})
-                alone = metadata[name]["alone"] or not (running or waiting)
-                options = {"cores": None if alone else cores[slot], "slot": slot}
-                print(f"{name}: executing", flush=True)
-                job = pool.submit(execute, by_name[name], executed_copy(by_name[name]), **options)
-                running[job] = name, slot
-                continue
-            for job in wait_for_any(running):
-                name, _ = running.pop(job)
-                try:
-                    measured[name] = job.result()
-                except NotebookFailed as error:
-                    failure, waiting = failure or error, []
-    if failure:
-        raise failure
-    return {name: measured[name] for name in by_name}
+    metadata, cores = {path: tutorial_metadata(path) for path in paths}, slots()
+    jobs, keepers, failures, free = {}, {}, [], SimpleQueue()
+    for slot in range(len(cores)):
+        free.put(slot)
+
+    def execute_one(path: Path, needed: list) -> dict | None:
+        wait(needed)
+        slot = free.get()
+        try:
+            if not failures:
+                print(f"{path.stem}: executing", flush=True)
+                some = None if metadata[path]["alone"] else cores[slot]
+                return execute(path, executed_copy(path), cores=some, slot=slot)
+        except NotebookFailed as error:
+            failures.append(error)
+        finally:
+            free.put(slot)
+
+    with ThreadPoolExecutor(len(paths)) as pool, ending_children():
+        for path in sorted(paths, key=lambda p: (metadata[p]["alone"], not metadata[p]["keeps"])):
+            needed = [keepers[name] for name in metadata[path]["uses"] if name in keepers]
+            needed = list(jobs.values()) if metadata[path]["alone"] else needed
+            jobs[path] = pool.submit(execute_one, path, needed)
+            keepers |= dict.fromkeys(metadata[path]["keeps"], jobs[path])
+        wait(jobs.values())
+    if failures:
+        raise failures[0]
+    return {path.stem: jobs[path].result() for path in paths}
 
 
-def wait_for_any(jobs: dict) -> set:
-    """The jobs that have ended, when there is one; on Ctrl-C what they have started is ended."""
+@contextmanager
+def ending_children() -> Iterator[None]:
+    """On Ctrl-C, end what was started: a terminal sends it to children too, but not all do."""
     try:
-        return wait(jobs, return_when=FIRST_COMPLETED).done
+        yield
     except KeyboardInterrupt:
-        # A terminal sends Ctrl-C to the children too, but not everything does.
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 child.kill()
@@ -157,32 +143,24 @@ def sources_digest() -> str:
 
 
 def last_run() -> dict:
-    """What build/run.json says, or nothing."""
-    try:
-        return json.loads((BUILD / "run.json").read_text())
-    except (OSError, ValueError):
-        return {}
-
-
-def is_current(dataset: str) -> bool:
-    """Whether build/ holds a complete run of these sources on this data set."""
-    expected = {"digest": sources_digest(), "dataset": dataset, "complete": True}
-    keeps = [name for path in notebooks() for name in tutorial_metadata(path)["keeps"]]
-    made = [BUILD / "results.json", *map(executed_copy, notebooks())]
-    made += [BUILD / "networks" / f"{name}.keras" for name in keeps]
-    return expected.items() <= last_run().items() and all(path.exists() for path in made)
+    """What build/run.json says, which a complete run or one of a part has left, or nothing."""
+    path = BUILD / "run.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def run(paths: list[Path], dataset: str) -> dict:
-    """Execute these notebooks; write and return build/results.json, and write build/run.json."""
+    """Execute these notebooks; write and return build/results.json, write build/run.json last."""
     for name in ("results.json", "run.json"):
         (BUILD / name).unlink(missing_ok=True)
     for name in ("notebooks", "networks"):
         shutil.rmtree(BUILD / name, ignore_errors=True)
         (BUILD / name).mkdir(parents=True, exist_ok=True)
+    learners = artifacts_folder()
     os.environ["MNIST_ARTIFACTS"] = str(BUILD / "networks")
     record = {"digest": sources_digest(), "dataset": dataset, "machine": this_machine()}
     measured = execute_all(paths)
+    with suppress(OSError):  # where nothing can be written, nothing is kept
+        shutil.copytree(BUILD / "networks", learners, dirs_exist_ok=True)
     results = {"dataset": dataset, "models": {}, "notebooks": {}}
     for name, report in measured.items():
         for model, result in report["models"].items():
@@ -191,17 +169,8 @@ def run(paths: list[Path], dataset: str) -> dict:
         results["notebooks"][name] = {key: report[key] for key in ("seconds", "peak_rss_mb")}
     record |= {"complete": paths == notebooks(), "notebooks": results["notebooks"]}
     for name, content in [("results.json", results), ("run.json", record)]:
-        text = json.dumps(content, indent=2) + "\n"
-        write_atomically(BUILD / name, lambda part, text=text: part.write_text(text))
+        (BUILD / name).write_text(json.dumps(content, indent=2) + "\n")
     return results
-
-
-def load_data_set() -> str:
-    """Load the data set, and give its name: it is downloaded once, and is one for all."""
-    dataset = load_mnist().name
-    if dataset != "MNIST":  # also where the network comes back in the middle of the run
-        os.environ["MNIST_OFFLINE"] = "1"
-    return dataset
 
 
 def render_site() -> None:
@@ -220,10 +189,7 @@ def render_site() -> None:
     about = {key: record[key] for key in ("dataset", "machine")}
     with suppress(ValueError):  # a ZIP, or a clone that nobody else can reach
         about |= links()
-    try:
-        export_networks(BUILD / "networks", BUILD / "site")
-    except ValueError as error:
-        sys.exit(f"pages: none could be made: {error}")
+    export_networks(BUILD / "networks", BUILD / "site")
     build_site(BUILD / "notebooks", BUILD / "site", about)
     print("Pages: build/site/index.html")
 
@@ -250,15 +216,18 @@ def main() -> None:
         try:
             take_lock(lock, wait=arguments.if_needed)
             if not arguments.pages:
-                started, dataset = time.perf_counter(), load_data_set()
-                if arguments.if_needed and is_current(dataset):
+                started, dataset = time.perf_counter(), load_mnist().name
+                if dataset != "MNIST":  # also where the network comes back in the middle of the run
+                    os.environ["MNIST_OFFLINE"] = "1"
+                expected = {"digest": sources_digest(), "dataset": dataset, "complete": True}
+                if arguments.if_needed and expected.items() <= last_run().items():
                     return
                 print_results(run(chosen, dataset))
                 print(f"\n{time.perf_counter() - started:.0f} s in all")
             render_site()
         except BlockingIOError:
             sys.exit("run: another `make run` is at work in this checkout; wait for it to end")
-        except (MnistError, NotebookFailed) as error:
+        except (NotebookFailed, ValueError) as error:
             sys.exit(f"run: {error}")
         except KeyboardInterrupt:
             sys.exit("\nrun: interrupted; `make run` starts anew")

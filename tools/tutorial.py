@@ -6,7 +6,7 @@ behind a command's name is passed on to the program that does the work.
 
 import argparse
 import os
-import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,12 +31,13 @@ COMMANDS = {
     "bench": ("authors: measure side by side", "tests too", ["tools.measure.bench"]),
     "lock": ("authors: resolve the dependencies anew", "", ["tools.lock"]),
 }
-# Of pip's settings, those that say how packages are reached. The others, PIP_USER or PIP_TARGET
-# for example, say where they go and which: that is settled by environment.py.
-PIP_REACHES = re.compile(
-    "PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|PROXY|CERT|CLIENT_CERT|"
-    "KEYRING_PROVIDER|USE_FEATURE|CONFIG_FILE|CACHE_DIR|NO_CACHE_DIR|RETRIES|(DEFAULT_)?TIMEOUT)"
-)
+NO_ROOT = """\
+lab: JupyterLab does not start for root, who may do harm. In a container of your own, let it: \
+make lab LAB_OPTIONS=--allow-root, or python tools/tutorial.py lab --allow-root"""
+# What leads Python astray, and pip: where packages go is settled by environment.py. Pip's other
+# settings, which mostly say how packages are reached, are heeded.
+ASTRAY = {"PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH"}
+ASTRAY |= {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"}
 
 
 def python_of(environment: Path) -> Path:
@@ -46,71 +47,50 @@ def python_of(environment: Path) -> Path:
 
 
 def variables() -> dict[str, str]:
-    """The environment for what is started: paths absolute, nothing that leads Python astray.
-
-    Notebooks run in a folder of their own: a relative path must not depend on it.
-    """
-    astray = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
-    kept = {name: value for name, value in os.environ.items() if name not in astray}
-    kept = {k: v for k, v in kept.items() if not k.startswith("PIP_") or PIP_REACHES.fullmatch(k)}
+    """The environment for what is started, which may stand in another folder: paths absolute."""
+    kept = {name: value for name, value in os.environ.items() if name not in ASTRAY}
     for name in ("MNIST_NPZ", "MNIST_ARTIFACTS"):
         if kept.get(name):
             kept[name] = os.path.abspath(os.path.expanduser(kept[name]))
     return kept | {"PYTHONUTF8": "1"}  # all files are UTF-8, on Windows too
 
 
-def wait_for(command: list) -> int:
-    """Run a program to its end and give its exit status; Ctrl-C is for the program alone."""
-    with subprocess.Popen(command, env=variables(), cwd=ROOT) as child:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:  # it has reached the child too, which says what there is
-                pass
-
-
 def need(command: list) -> None:
-    status = wait_for(command)
-    if status != 0:
+    """Run a program to its end; if it fails, end with its exit status."""
+    # Ctrl-C is for that program, which gets it too, and says what there is to say.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if status := subprocess.call(command, env=variables(), cwd=ROOT):
         sys.exit(status)
 
 
 def go_on_as(command: list) -> None:
     """Go on as another program, so that a signal or a closed terminal reaches it directly."""
     if os.name == "nt":  # which has no such thing
-        sys.exit(wait_for(command))
+        need(command)
+        sys.exit()
     environment = variables()  # before another folder is the one that paths are relative to
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execve(command[0], command, environment)
 
 
-def refuse_root(options: list[str]) -> None:
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in options:
-        sys.exit(
-            "lab: JupyterLab does not start for root, who may do harm. In a container of your "
-            "own, let it: make lab LAB_OPTIONS=--allow-root, or "
-            "python tools/tutorial.py lab --allow-root"
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (purpose, *_) in COMMANDS.items():
-        commands.add_parser(name, help=purpose, add_help=name in ("setup", "links"))
+        commands.add_parser(name, help=purpose, add_help=False)
     arguments, options = parser.parse_known_args()
     command = arguments.command
     _, needed, program = COMMANDS[command]
-    if options and command in ("setup", "links"):
-        parser.error(f"{command} takes no options: {' '.join(options)}")
     if command == "lab":
-        refuse_root(options)
+        if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in options:
+            sys.exit(NO_ROOT)
         options.append("notebooks/01_data_exploration.ipynb")
-    python = str(python_of(VENV)) if needed else sys.executable
+    python = sys.executable
     if needed:
-        also_tests = ["--tests"] if needed == "tests too" else []
-        need([sys.executable, "-m", "tools.environment", *also_tests])
+        also = ["--tests"] if needed == "tests too" else []
+        need([python, "-m", "tools.environment", *also])
+        python = str(python_of(VENV))
     if command == "test":  # what one execution of the notebooks proves is read off it
         need([python, "-m", "tools.run", "--if-needed"])
     if program:

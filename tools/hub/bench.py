@@ -1,31 +1,35 @@
 """Measure a class: learners at a JupyterHub on this machine run 01, 02 and 03 at the same time.
 
+    .venv/bin/python -m pip install -r tools/hub/requirements.lock
     .venv/bin/python -m tools.hub.bench 1 4 12
 
-installs the packages of requirements.lock beside this file, and prints a row of a table for one,
-four and twelve learners. Linux only.
+prints a row of a table for one, four and twelve learners. Linux only.
 """
 
+import json
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
-from threading import Thread
 
 import nbformat
 import psutil
 
-from tools.hub.hub import processes_in, running_hub
-from tools.hub.learner import Learner, Lost, errors
+from tools.check_class import Problem
+from tools.hub.learner import Learner
 from tools.machine import this_machine
 
-HERE = Path(__file__).resolve().parent
-NOTEBOOKS = HERE.parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parent.parent.parent / "notebooks"
+CONFIG = Path(__file__).with_name("jupyterhub_config.py")
 # What learners wait for: the end of the first cell with this text.
 AWAITED = {
     "01_data_exploration": "show_figure(",
@@ -34,47 +38,95 @@ AWAITED = {
 }
 COLUMNS = ["learners", "first figure of 01", "`fit` in 02 is over", "`fit` in 03 is over"]
 COLUMNS += ["all three notebooks", "memory in all", "failures"]
+START_SECONDS = 120  # a hub that does not answer by then has failed
 
 
-def attend(learner: Learner, waits: dict[str, list[float]], failures: list[str]) -> None:
+@contextmanager
+def running_hub(folder: Path, names: list[str]) -> Iterator[list[Learner]]:
+    """Learners of these names, at a hub that runs as long as the `with` block.
+
+    `folder` should be new: `folder/learners/NAME` becomes a learner's home folder. The variables
+    MNIST_NPZ and MNIST_OFFLINE apply to all. Raises Problem, with the end of the log, if the
+    hub does not start. Needs the packages of requirements.lock beside this file.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:  # on a port that is free
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    learners = [Learner(url, secrets.token_hex(16), name) for name in names]
+    tokens = json.dumps({learner.token: learner.name for learner in learners})
+    # In a session of its own: Ctrl-C is for the program that started it.
+    options = {"cwd": folder, "start_new_session": True, "stdin": subprocess.DEVNULL}
+    options |= {"env": os.environ | {"CLASS_URL": url, "CLASS_TOKENS": tokens}}
+    command = [sys.executable, "-m", "jupyterhub", "-f", CONFIG]
+    log = folder / "hub.log"
+    try:
+        with log.open("w") as file:
+            hub = subprocess.Popen(command, stdout=file, stderr=file, **options)
+        end = time.monotonic() + START_SECONDS
+        while not answers(learners[0]):
+            if hub.poll() is not None or time.monotonic() > end:
+                raise Problem(f"the hub did not start:\n{log.read_text()[-3_000:]}")
+            time.sleep(0.2)
+        yield learners
+    finally:
+        # Until nothing is left: a server may be starting a kernel at this moment.
+        while left := processes_in(folder):
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(left, timeout=5)
+
+
+def answers(learner: Learner) -> bool:
+    """Whether the hub knows the learner by now."""
+    with suppress(Problem):
+        return bool(learner.log_in())
+    return False
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """The processes that work in a folder or below it, also those whose parents have ended."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder.resolve()):
+                found.append(process)
+    return found
+
+
+def attend(learner: Learner, waits: dict[str, dict[str, float]]) -> None:
     """One learner, from logging in to the last cell of 03. Adds the seconds of each wait."""
     start = time.monotonic()
-    try:
-        learner.start_server()
-        for name, awaited in AWAITED.items():
-            learner.start_kernel(f"{name}.ipynb")
-            cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-            sources = [cell.source for cell in cells if cell.cell_type == "code"]
-            end = next(number for number, source in enumerate(sources) if awaited in source)
-            for number, source in enumerate(sources):
-                failures.extend(errors(learner.run(source)))
-                if number == end:
-                    waits[name].append(time.monotonic() - start)
-            learner.stop_kernel()
-            start = time.monotonic()
-    except Lost as lost:
-        failures.append(str(lost))
+    learner.start_server()
+    for name, awaited in AWAITED.items():
+        learner.start_kernel(f"{name}.ipynb")
+        for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells:
+            if cell.cell_type == "code":
+                learner.run(cell.source)
+                if awaited in cell.source:
+                    waits[name].setdefault(learner.name, time.monotonic() - start)
+        learner.stop_kernel()
+        start = time.monotonic()
 
 
 def measure(count: int) -> list[str]:
     """The cells of a row for a class of so many learners, in the order of COLUMNS."""
     names, peak = [f"learner{number:02}" for number in range(1, count + 1)], 0
-    waits, failures = {name: [] for name in AWAITED}, []
+    waits: dict[str, dict[str, float]] = {name: {} for name in AWAITED}
     with (
+        ThreadPoolExecutor(count) as pool,  # ends last: without a hub, every learner's work ends
         tempfile.TemporaryDirectory(prefix="class-") as folder,
         running_hub(Path(folder), names) as learners,
     ):
         start = time.monotonic()
-        threads = [Thread(target=attend, args=(who, waits, failures)) for who in learners]
-        for thread in threads:
-            thread.daemon = True  # Ctrl-C does not wait for it
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
+        attending = [pool.submit(attend, learner, waits) for learner in learners]
+        while not all(learner.done() for learner in attending):
             peak = max(peak, memory(Path(folder)))
             time.sleep(2)
         seconds = time.monotonic() - start
-    print(*failures, sep="\n", end="\n" * bool(failures), file=sys.stderr)
-    medians = [f"{median(times):.0f} s" if times else "–" for times in waits.values()]
+        failures = [learner.exception() for learner in attending if learner.exception()]
+    for failure in failures:
+        print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
+    medians = [f"{median(x.values()):.0f} s" if x else "–" for x in waits.values()]
     return [str(count), *medians, f"{seconds:.0f} s", f"{peak / 1e9:.1f} GB", str(len(failures))]
 
 
@@ -89,9 +141,6 @@ def memory(folder: Path) -> int:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    lock = ["--no-user", "--require-hashes", "-r", HERE / "requirements.lock"]
-    subprocess.run([*pip, *lock], check=True)
     if not os.environ.get("MNIST_NPZ"):
         os.environ["MNIST_OFFLINE"] = "1"
     print(f"{this_machine()}\n\n| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)

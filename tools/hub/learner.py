@@ -2,31 +2,28 @@
 
 import json
 import time
-import uuid
 from urllib.parse import quote
 
 import requests
-from nbformat import NotebookNode
-from nbformat.v4 import output_from_msg
+from jupyter_client.jsonutil import json_default
+from jupyter_client.session import Session
 from websocket import WebSocketException, create_connection
 
-OUTPUTS = ("stream", "display_data", "execute_result", "error")
+from tools.check_class import Problem
+
 ENDED = ("restarting", "autorestarting", "dead")
 CELL_SECONDS = 1_800  # a cell that sends nothing for longer has failed
-
-
-class Lost(Exception):
-    """The hub, the server or the kernel refuses or does not answer; the message says why."""
 
 
 class Learner:
     """Someone with a token for the hub at `url`, with a server and one kernel at a time.
 
-    Every method raises Lost where it cannot do its work.
+    Every method raises Problem where hub, server or kernel refuses or does not answer.
     """
 
     def __init__(self, url: str, token: str, name: str = "") -> None:
         self.url, self.token, self.name = url.rstrip("/").removesuffix("/hub"), token, name
+        self.headers = {"Authorization": f"token {token}"}
         self.started = False  # whether the server was started here
         self.kernel = ""  # its number
         self._socket = None
@@ -34,22 +31,17 @@ class Learner:
     def request(self, method: str, path: str, body: dict | None = None) -> dict:
         """The answer of hub or server, {} for an empty one. `path` may contain {name}."""
         path = path.format(name=quote(self.name))
+        # `auth`: a password that ~/.netrc may have must not take the token's place.
+        options = {"headers": self.headers, "auth": lambda request: request, "timeout": (60, 600)}
         try:
-            answer = requests.request(
-                method,
-                self.url + path,
-                headers={"Authorization": f"token {self.token}"},
-                json=body,
-                auth=lambda request: request,  # no password that ~/.netrc may have
-                timeout=(60, 600),
-            )
+            answer = requests.request(method, self.url + path, json=body, **options)
             content = answer.json() if answer.content else {}
         except requests.JSONDecodeError:  # a web page
-            raise Lost(f"{path}: {answer.status_code}, not a JupyterHub's answer") from None
+            raise Problem(f"{path}: {answer.status_code}, not a JupyterHub's answer") from None
         except requests.RequestException as error:
-            raise Lost(f"{path}: {error}") from None
+            raise Problem(f"{path}: {error}") from None
         if not answer.ok:
-            raise Lost(f"{path}: {answer.status_code} {content.get('message') or answer.reason}")
+            raise Problem(f"{path}: {answer.status_code} {content.get('message', answer.reason)}")
         return content
 
     def log_in(self) -> str:
@@ -66,7 +58,7 @@ class Learner:
         """Start the server, unless it runs, and wait until it is ready."""
         while (state := self.server()) != "ready":
             if not state and self.started:
-                raise Lost("the server did not start")
+                raise Problem("the server did not start")
             if not state:
                 self.started = True
                 self.request("POST", "/hub/api/users/{name}/server", {})
@@ -83,55 +75,48 @@ class Learner:
 
     def leave(self) -> str:
         """Stop the server if it was started here, else the kernel; what was stopped, in words."""
-        if self.started:
-            while state := self.server():
-                if state == "ready":  # it cannot be stopped before
-                    self.request("DELETE", "/hub/api/users/{name}/server")
-                time.sleep(0.25)
-            return "the server is stopped"
-        if self.kernel:
+        if not self.started and self.kernel:
             self.stop_kernel()
-            return "the kernel is shut down"
-        return "nothing had been started"
+        while self.started and (state := self.server()):
+            if state == "ready":  # it cannot be stopped before
+                self.request("DELETE", "/hub/api/users/{name}/server")
+            time.sleep(0.25)
+        stopped = "the server is" if self.started else "the kernel is" if self.kernel else "nothing"
+        return f"{stopped} stopped"
 
-    def run(self, code: str) -> list[NotebookNode]:
-        """Run a cell and give its outputs as a notebook holds them; an error is one of them."""
-        number = uuid.uuid4().hex
-        header = {"msg_id": number, "session": number, "username": self.name, "version": "5.3"}
-        message = {"header": header | {"msg_type": "execute_request"}, "channel": "shell"}
-        message |= {"content": {"code": code, "allow_stdin": False}}
+    def run(self, code: str) -> str:
+        """What a cell prints. Raises Problem also where it ends with an error."""
+        message = Session().msg("execute_request", {"code": code, "allow_stdin": False})
+        text = json.dumps(message | {"channel": "shell"}, default=json_default)
+        channels = f"{self.url}/user/{quote(self.name)}/api/kernels/{self.kernel}/channels"
+        options = {"timeout": CELL_SECONDS, "header": self.headers, "suppress_origin": True}
         try:
-            self._socket = self._socket or create_connection(
-                self.url.replace("http", "ws", 1)
-                + f"/user/{quote(self.name)}/api/kernels/{self.kernel}/channels",
-                timeout=CELL_SECONDS,
-                header=[f"Authorization: token {self.token}"],
-                suppress_origin=True,
-            )
-            self._socket.send(json.dumps(message | {"parent_header": {}, "metadata": {}}))
-            return self._outputs(number)
+            if self._socket is None:
+                self._socket = create_connection(channels.replace("http", "ws", 1), **options)
+            self._socket.send(text)
+            return self._printed(message["msg_id"])
         except (OSError, WebSocketException) as error:
-            raise Lost(f"the connection to the kernel ended: {error}") from None
+            raise Problem(f"the connection to the kernel ended: {error}") from None
 
-    def _outputs(self, number: str) -> list[NotebookNode]:
-        outputs, missing = [], {"execute_reply", "idle"}
-        while missing:
-            text = self._socket.recv()
-            if not text:
-                raise Lost("the connection to the kernel was closed")
-            if isinstance(text, bytes):  # the data of a widget; outputs come as text
+    def _printed(self, number: str) -> str:
+        """What the cell with this number prints, when all that it sends has come."""
+        printed, problem = "", ""
+        for text in iter(self._socket.recv, ""):
+            if isinstance(text, bytes):  # the data of a widget
                 continue
             message = json.loads(text)
             kind, content = message["msg_type"], message["content"]
-            state = content["execution_state"] if kind == "status" else None
+            state = content["execution_state"] if kind == "status" else ""
             if state in ENDED:
-                raise Lost("the kernel has ended")
-            if message["parent_header"].get("msg_id") == number:
-                missing -= {kind, state}
-                outputs += [output_from_msg(message)] if kind in OUTPUTS else []
-        return outputs
-
-
-def errors(outputs: list[NotebookNode]) -> list[str]:
-    """What went wrong in a cell, a line for each error."""
-    return [f"{x.ename}: {x.evalue}" for x in outputs if x.output_type == "error"]
+                raise Problem("the kernel has ended")
+            if message["parent_header"].get("msg_id") != number:
+                continue
+            if kind == "stream" and content["name"] == "stdout":
+                printed += content["text"]
+            if kind == "error":
+                problem = f"{content['ename']}: {content['evalue']}"
+            if state == "idle" and problem:
+                raise Problem(f"{problem}. Is the tutorial installed there? See docs/hub.md")
+            if state == "idle":
+                return printed.strip()
+        raise Problem("the connection to the kernel was closed")

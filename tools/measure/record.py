@@ -6,13 +6,12 @@ it repeats three rows, chosen at random, and compares.
 """
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ import mnist_helpers as helpers
 from mnist_helpers import build_cnn, build_compact_cnn, build_dense, build_wide_dense, keras
 from mnist_helpers.files import write_atomically
 from tools.lockfile import take_lock
-from tools.machine import has_avx512, processor
+from tools.machine import has_avx512, this_machine
 
 FOLDER = Path(helpers.__file__).with_name("records")
 COLUMNS = ["data", "network", "seed", "epochs", "train_images", "seconds"]
@@ -35,12 +34,12 @@ layers = keras.layers
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a notebook trains a network."""
+    """How a notebook trains a network; recipes.toml has them all."""
 
-    build: Callable[[], keras.Sequential]
+    build: Sequence = ("build_compact_cnn",)  # a function, and its arguments
     epochs: int = 4
-    optimizer: Callable = keras.optimizers.Adam
     rate: float = 0.001
+    weight_decay: float = 0.0  # with Adam if 0, else with AdamW
     batch_size: int = BATCH_SIZE
     decays: bool = False  # whether the rate falls to 0 by the end
     warm_up: float = 0.0  # the share of the steps in which it first rises from 0
@@ -48,6 +47,11 @@ class Recipe:
     all_images: bool = False  # also those of hold_out's validation images
     block: int = 0  # trains on so many images only: seed 1 on the first such block, and so on
     scrambled: bool = False
+    seeds: Sequence[int] = (10, 5)  # how many there are, of MNIST and of the offline digits
+
+    def network(self) -> keras.Sequential:
+        function, *arguments = self.build
+        return BUILDERS[function](*arguments)
 
 
 def cnn_with(convolutions: int) -> keras.Sequential:
@@ -73,93 +77,45 @@ def cnn_with_pooling() -> keras.Sequential:
     return copy_of([*stack[:flatten], layers.MaxPooling2D(2), *stack[flatten:]])
 
 
-def compact_with(*without: type[keras.layers.Layer], dropout: float = 0.0) -> keras.Sequential:
+def compact_with(without: Sequence[str] = (), dropout: float = 0.0) -> keras.Sequential:
     """The compact network of notebook 05 without some kinds of layer, or with dropout."""
     *stack, last = build_compact_cnn().layers
-    if layers.BatchNormalization in without:
+    if "BatchNormalization" in without:
         for layer in stack:
             layer.use_bias = True  # before a normalisation a bias would have no effect
     dropping = [layers.Dropout(dropout)] if dropout else []
-    kept = [layer for layer in stack if not isinstance(layer, without)]
+    kept = [layer for layer in stack if type(layer).__name__ not in without]
     return copy_of([*kept, *dropping, last])
 
 
-CONTESTANTS = ["dense", "wide-dense", "cnn"]
-ADAMW = partial(keras.optimizers.AdamW, weight_decay=0.05)
-COMPACT = Recipe(build_compact_cnn, 4, ADAMW, 0.005, batch_size=50, decays=True, smoothing=0.05)
-UNNORMALISED = partial(compact_with, layers.BatchNormalization)
-CONVOLUTIONS = partial(compact_with, layers.RandomTranslation, layers.BatchNormalization)
-NORMALISED = partial(compact_with, layers.RandomTranslation)
-BATCH_NORM = Recipe(NORMALISED, block=6_000)
-LAST_RUNG = replace(BATCH_NORM, rate=0.005, decays=True, batch_size=50)
-RECIPES = {
-    "dense": Recipe(build_dense, epochs=20),
-    "wide-dense": Recipe(build_wide_dense, epochs=20),
-    "cnn": Recipe(build_cnn),
-    "cnn-1-layer": Recipe(partial(cnn_with, 1)),
-    "cnn-3-layers": Recipe(partial(cnn_with, 3)),
-    "compact": COMPACT,
-    "final-compact": replace(COMPACT, all_images=True),
-    # One ingredient left out, or put back to what is customary …
-    "compact-no-shifts": replace(COMPACT, build=NORMALISED),
-    "compact-no-normalisation": replace(COMPACT, build=UNNORMALISED),
-    "compact-no-smoothing": replace(COMPACT, smoothing=0.0),
-    "compact-no-schedule": replace(COMPACT, decays=False),
-    "compact-no-small-batches": replace(COMPACT, batch_size=BATCH_SIZE),
-    "compact-no-weight-decay": replace(COMPACT, optimizer=keras.optimizers.Adam),
-    # … and what was tried besides, and is not in the network.
-    "compact-and-dropout": replace(COMPACT, build=partial(compact_with, dropout=0.2)),
-    "compact-and-warm-up": replace(COMPACT, warm_up=0.25),
-    # Notebook 05's ladder, on separate blocks: each rung with what the rung below has.
-    "ladder-cnn": Recipe(build_cnn, block=6_000),
-    "ladder-pooling": Recipe(cnn_with_pooling, block=6_000),
-    "ladder-four-convolutions": Recipe(CONVOLUTIONS, block=6_000),
-    "ladder-batch-norm": BATCH_NORM,
-    "ladder-rate": replace(BATCH_NORM, rate=0.005),
-    "ladder-schedule": replace(BATCH_NORM, rate=0.005, decays=True),
-    "ladder-small-batches": LAST_RUNG,
-}
-# Notebook 05's combinations of three ingredients; the last rung is the one with none of them.
-for chosen in list(product(("", "-shifts"), ("", "-dropout"), ("", "-smoothing")))[1:]:
-    shifts, dropout, smoothing = map(bool, chosen)
-    without = [] if shifts else [layers.RandomTranslation]
-    build = partial(compact_with, *without, dropout=0.2 * dropout)
-    recipe = replace(LAST_RUNG, build=build, smoothing=0.05 * smoothing)
-    RECIPES["factorial" + "".join(chosen)] = recipe
-# Notebook 04's networks on separate blocks.
-for name in [*CONTESTANTS, "cnn-3-layers"]:
-    RECIPES[f"block-{name}"] = replace(RECIPES[name], block=8_000)
-for name in CONTESTANTS:
-    RECIPES[f"scrambled-{name}"] = replace(RECIPES[f"block-{name}"], scrambled=True)
-
-# How many seeds each has: as many blocks as there are in the 48,000 training images, or ten; five
-# where a variant is paired with trainings of the compact network itself, and on the offline digits.
-ON_BLOCKS = {name: 48_000 // recipe.block for name, recipe in RECIPES.items() if recipe.block}
-VARIANTS = [name for name in RECIPES if name.startswith(("compact-no-", "compact-and-"))]
-SEEDS = dict.fromkeys(RECIPES, 10) | dict.fromkeys(VARIANTS, 5) | ON_BLOCKS
-OFFLINE_SEEDS = dict.fromkeys([name for name in RECIPES if name not in VARIANTS], 5) | ON_BLOCKS
+BUILDERS = [build_dense, build_wide_dense, build_cnn, build_compact_cnn]
+BUILDERS += [cnn_with, cnn_with_pooling, compact_with]
+BUILDERS = {function.__name__: function for function in BUILDERS}
+RECIPES: dict[str, Recipe] = {}
+with open(Path(__file__).with_name("recipes.toml"), "rb") as file:
+    TABLES = tomllib.load(file)
+for name, fields in TABLES.items():
+    RECIPES[name] = replace(RECIPES.get(fields.pop("like", ""), Recipe()), **fields)
 # Of these, which images they got right is kept as well.
-WITH_ANSWERS = [*CONTESTANTS, "cnn-3-layers", "compact"]
+WITH_ANSWERS = ["dense", "wide-dense", "cnn", "cnn-3-layers", "compact"]
 
 
 def scramble(images: np.ndarray) -> np.ndarray:
     return images.reshape(-1, 28 * 28)[:, SCRAMBLED].reshape(-1, 28, 28)
 
 
-def images_for(data, recipe: Recipe, seed: int) -> tuple[tuple, tuple, tuple]:
-    """Images and labels to train, to validate and to test with."""
+def images_for(data, recipe: Recipe, seed: int) -> tuple[np.ndarray, ...]:
+    """Images and labels to train with, and those to test with: test images, then validation."""
     x_train, y_train, x_valid, y_valid = helpers.hold_out(data)
     if recipe.all_images:  # none are left to validate with
         x_train, y_train, x_valid, y_valid = data.x_train, data.y_train, x_valid[:0], y_valid[:0]
     if recipe.block:
         block = slice((seed - 1) * recipe.block, seed * recipe.block)
         x_train, y_train = x_train[block], y_train[block]
-    change = scramble if recipe.scrambled else np.asarray
-    return (
-        (change(x_train), y_train),
-        (change(x_valid), y_valid),
-        (change(data.x_test), data.y_test),
-    )
+    x_test, y_test = np.concatenate([data.x_test, x_valid]), np.concatenate([data.y_test, y_valid])
+    if recipe.scrambled:
+        x_train, x_test = scramble(x_train), scramble(x_test)
+    return x_train, y_train, x_test, y_test
 
 
 def compiled(recipe: Recipe, images: int) -> keras.Sequential:
@@ -171,10 +127,11 @@ def compiled(recipe: Recipe, images: int) -> keras.Sequential:
         rise = {"warmup_target": recipe.rate, "warmup_steps": warm_up} if warm_up else {}
         start = 0.0 if warm_up else recipe.rate
         rate = keras.optimizers.schedules.CosineDecay(start, steps - warm_up, **rise)
-    network = recipe.build()
+    adam = partial(keras.optimizers.AdamW, weight_decay=recipe.weight_decay)
+    network = recipe.network()
     network.compile(
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
-        optimizer=recipe.optimizer(rate),
+        optimizer=adam(rate) if recipe.weight_decay else keras.optimizers.Adam(rate),
         steps_per_execution=20,
     )
     return network
@@ -185,8 +142,8 @@ def train(data, name: str, seed: int) -> tuple[dict, np.ndarray]:
 
     First all test images, then the validation images, where any are left.
     """
-    recipe = RECIPES[name]
-    (x_train, y_train), (x_valid, y_valid), (x_test, y_test) = images_for(data, recipe, seed)
+    recipe, count = RECIPES[name], len(data.y_test)
+    x_train, y_train, x_test, y_test = images_for(data, recipe, seed)
     helpers.forget_networks()
     keras.utils.set_random_seed(seed)
     network = compiled(recipe, len(x_train))
@@ -195,10 +152,8 @@ def train(data, name: str, seed: int) -> tuple[dict, np.ndarray]:
     batches = helpers.shuffled_batches(x_train, labels, recipe.batch_size)
     network.fit(batches, shuffle=False, epochs=recipe.epochs, verbose=0)
     seconds = time.perf_counter() - started
-    images, answers = np.concatenate([x_test, x_valid]), np.concatenate([y_test, y_valid])
-    predicted = network.predict(images, batch_size=BATCH_SIZE, verbose=0)
-    right, count = predicted.argmax(axis=1) == answers, len(y_test)
-    of_label = predicted[np.arange(count), y_test]
+    predicted = network.predict(x_test, batch_size=BATCH_SIZE, verbose=0)
+    right, of_label = predicted.argmax(axis=1) == y_test, predicted[np.arange(count), data.y_test]
     row = {"data": data.name, "network": name, "seed": seed, "epochs": recipe.epochs}
     row |= {"train_images": len(x_train), "seconds": round(seconds, 1)}
     row["valid_accuracy"] = "" if recipe.all_images else round(right[count:].mean(), 6)
@@ -229,25 +184,18 @@ def machine() -> str:
     """The processor and the versions that a record was made with, in a line."""
     import tensorflow as tf
 
-    avx = {True: ", AVX-512", False: ", no AVX-512", None: ""}[has_avx512()]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = f"TensorFlow {tf.__version__}, Keras {keras.version()}, NumPy {np.__version__}"
-    return f"{processor()}{avx}, {cores} cores; {versions}"
-
-
-def prepare(path: Path) -> None:
-    """Make a file ready for rows: header, machine, and no half of a row at its end."""
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    # The end of a row is missing where the work was killed while writing it.
-    lines = [line for line in lines if line.endswith("\n")] or [",".join(COLUMNS) + "\n"]
-    if [line for line in lines if line.startswith("#")][-1:] != [f"# {machine()}\n"]:
-        lines.append(f"# {machine()}\n")
-    write_atomically(path, lambda part: part.write_text("".join(lines)))
+    return f"# {this_machine()}, AVX-512: {has_avx512()}; {versions}"
 
 
 def record(data, path: Path, seeds: dict[str, int]) -> None:
     """Train each network with so many seeds, where the file has no row for it, and add one."""
-    prepare(path)
+    lines = path.read_text().splitlines() if path.exists() else []
+    with path.open("a") as file:
+        if not lines:
+            file.write(",".join(COLUMNS) + "\n")
+        if [line for line in lines if line.startswith("#")][-1:] != [machine()]:
+            file.write(machine() + "\n")
     table = pd.read_csv(path, comment="#")
     done = set(zip(table["network"], table["seed"], strict=True))
     for seed in range(max(seeds.values()) + 1):
@@ -258,24 +206,25 @@ def record(data, path: Path, seeds: dict[str, int]) -> None:
             row, right = train(data, name, seed)
             if name in WITH_ANSWERS:  # before the row, which says that all is there
                 keep_answers(path.parent, row, right)
-            with path.open("a") as file:
+            with path.open("a") as file:  # in one piece, whenever the work is stopped
                 file.write(",".join(str(row[column]) for column in COLUMNS) + "\n")
             print(f"{name}, seed {seed}: {row['seconds']:.0f} s", flush=True)
 
 
 def check(data, path: Path, count: int) -> bool:
     """Repeat some rows, chosen at random, and print how each compares. False if one differs."""
-    table, verdicts = pd.read_csv(path, comment="#"), []
+    table, all_the_same = pd.read_csv(path, comment="#"), True
     for row in table.sample(min(count, len(table))).itertuples():
         again, _ = train(data, row.network, row.seed)
         # Another processor rounds differently, which is as good as another seed.
         measure = "test_accuracy" if RECIPES[row.network].all_images else "valid_accuracy"
-        seeds = table[table["network"] == row.network][measure]
-        allowed = max(4 * seeds.std(ddof=1), 0.002) if len(seeds) > 2 else 0.01
+        allowed = max(0.002, 4 * table[table["network"] == row.network][measure].std())
         difference = again[measure] - getattr(row, measure)
-        verdicts.append("the same" if abs(difference) <= allowed else "NOT the same")
-        print(f"{row.network}, seed {row.seed}: {difference:+.2%} of {allowed:.2%}: {verdicts[-1]}")
-    return "NOT the same" not in verdicts
+        same = abs(difference) <= allowed
+        all_the_same &= same
+        verdict = "the same" if same else "NOT the same"
+        print(f"{row.network}, seed {row.seed}: {difference:+.2%} of {allowed:.2%}: {verdict}")
+    return all_the_same
 
 
 def main() -> None:
@@ -288,10 +237,9 @@ def main() -> None:
     path = FOLDER / f"{data.name.lower().replace(' ', '_')}.csv"
     if chosen.check:
         sys.exit(not check(data, path, chosen.check))
-    seeds = SEEDS if data.name == "MNIST" else OFFLINE_SEEDS
-    names = chosen.networks or seeds
+    seeds = {name: RECIPES[name].seeds[data.name != "MNIST"] for name in RECIPES}
     try:
-        record(data, path, {name: chosen.seeds or seeds.get(name, 5) for name in names})
+        record(data, path, {name: chosen.seeds or seeds[name] for name in chosen.networks or seeds})
     except KeyboardInterrupt:
         sys.exit("\nrecord: interrupted; `make record` goes on with what is missing")
 

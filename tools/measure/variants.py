@@ -1,9 +1,9 @@
 """Train the two networks as one of three programs would; print what it took, as JSON.
 
-    python -m tools.measure.variants seed|tutorial|torch ARRAYS.npz DENSE_EPOCHS CNN_EPOCHS
+    python -m tools.measure.variants PROGRAM ARRAYS.npz DENSE_EPOCHS CNN_EPOCHS
 
 bench.py starts each in a process of its own, with a file of MNIST-shaped arrays. Each needs NumPy
-and its own framework, and no more. A variant gives, for each network, the seconds of its training
+and its own framework, and no more. A program gives, for each network, the seconds of its training
 and its accuracy on the test images.
 """
 
@@ -18,9 +18,10 @@ from tools.machine import peak_memory
 
 BATCH_SIZE = 100
 ADAM = {"loss": "categorical_crossentropy", "optimizer": "adam", "metrics": ["accuracy"]}
+Results = Iterator[tuple[float, float]]
 
 
-def code_of_2019(arrays: Mapping, epochs: list[int]) -> Iterator[tuple[float, float]]:
+def code_of_2019(arrays: Mapping, epochs: list[int]) -> Results:
     """The code of the 2019 notebook, plainly: float64 arrays, `fit` with Keras's defaults."""
     import keras
     from keras import layers
@@ -42,7 +43,7 @@ def code_of_2019(arrays: Mapping, epochs: list[int]) -> Iterator[tuple[float, fl
         yield seconds, model.evaluate(x_test.reshape(shape), y_test, verbose=0)[1]
 
 
-def this_tutorial(arrays: Mapping, epochs: list[int]) -> Iterator[tuple[float, float]]:
+def this_tutorial(arrays: Mapping, epochs: list[int]) -> Results:
     """As notebooks 02 and 03 train: bytes in memory, many batches in one call."""
     from mnist_helpers import build_cnn, build_dense, keras, shuffled_batches
 
@@ -61,15 +62,14 @@ def this_tutorial(arrays: Mapping, epochs: list[int]) -> Iterator[tuple[float, f
         yield seconds, model.evaluate(x_test, y_test, verbose=0)[1]
 
 
-def plain_torch(arrays: Mapping, epochs: list[int]) -> Iterator[tuple[float, float]]:
+def plain_torch(arrays: Mapping, epochs: list[int]) -> Results:
     """The same two networks in a plain PyTorch loop."""
     from torch import from_numpy, nn, optim
 
-    def tensors(part: str):
-        pixels = from_numpy(arrays[f"x_{part}"].astype("float32") / 255).unsqueeze(1)
-        return pixels, from_numpy(arrays[f"y_{part}"].astype("int64"))
-
-    (x_train, y_train), test = tensors("train"), tensors("test")
+    x_train, x_test = (
+        from_numpy(arrays[x].astype("float32") / 255).unsqueeze(1) for x in ("x_train", "x_test")
+    )
+    y_train, y_test = (from_numpy(arrays[y].astype("int64")) for y in ("y_train", "y_test"))
     count = len(x_train) * 4 // 5
     dense = [nn.Flatten(), nn.Linear(784, 25), nn.ReLU(), nn.Linear(25, 25)]
     cnn = [nn.Conv2d(1, 12, 3), nn.ReLU(), nn.Conv2d(12, 20, 3), nn.ReLU(), nn.Flatten()]
@@ -81,7 +81,7 @@ def plain_torch(arrays: Mapping, epochs: list[int]) -> Iterator[tuple[float, flo
         for _ in range(number):
             torch_epoch(model, x_train[:count], y_train[:count], optimizer)
             torch_epoch(model, x_train[count:], y_train[count:])
-        yield perf_counter() - start, torch_epoch(model, *test)
+        yield perf_counter() - start, torch_epoch(model, x_test, y_test)
 
 
 def torch_epoch(model, x, y, optimizer=None) -> float:
@@ -104,17 +104,11 @@ def torch_epoch(model, x, y, optimizer=None) -> float:
     return int(right) / len(x)
 
 
-def main() -> None:
-    name, path, *epochs = sys.argv[1:]
-    variant = {"seed": code_of_2019, "tutorial": this_tutorial, "torch": plain_torch}[name]
-    with np.load(path) as arrays:
-        dense, cnn = variant(arrays, list(map(int, epochs)))
-    report = {"dense s": dense[0], "dense accuracy": dense[1]}
-    report |= {"CNN s": cnn[0], "CNN accuracy": cnn[1], "peak MB": (peak_memory() or np.nan) / 1e6}
-    modules = [sys.modules[name] for name in ("tensorflow", "torch") if name in sys.modules]
-    report["runs on"] = ", ".join(f"{module.__name__} {module.__version__}" for module in modules)
-    print(json.dumps(report))
-
-
 if __name__ == "__main__":
-    main()
+    program, path, *epochs = sys.argv[1:]
+    programs = {"2019 code": code_of_2019, "this tutorial": this_tutorial, "PyTorch": plain_torch}
+    with np.load(path) as arrays:
+        results = programs[program](arrays, [int(number) for number in epochs])
+        (dense_seconds, dense), (cnn_seconds, cnn) = results
+    report = {"dense s": dense_seconds, "CNN s": cnn_seconds, "dense": dense, "CNN": cnn}
+    print(json.dumps(report | {"peak MB": (peak_memory() or np.nan) / 1e6}))

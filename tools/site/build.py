@@ -7,6 +7,7 @@ notebook NAME_solutions.ipynb for each NAME.ipynb that has exercises.
 import re
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -17,7 +18,7 @@ from traitlets.config import Config
 from mnist_helpers.convolution_view import VIEW_TYPE
 
 from .covers import cover
-from .live import add_live_parts, live_views
+from .live import HELPERS, add_live_parts, live_views
 from .text import can_scroll, is_term, markdown_to_html, slug
 
 TEMPLATE = Path(__file__).with_name("template")
@@ -93,14 +94,11 @@ def glossary(pages: list[dict]) -> list[dict]:
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     """A notebook without what is for JupyterLab alone."""
     notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
+    cells = [c for c in notebook.cells if "not-on-page" not in c.metadata.get("tags", [])]
+    for cell in cells:
         if cell.cell_type == "markdown":
             cell.source = NEIGHBOURS.sub("", cell.source)
-    notebook.cells = [
-        cell
-        for cell in notebook.cells
-        if cell.source.strip() and "not-on-page" not in cell.metadata.get("tags", [])
-    ]
+    notebook.cells = [cell for cell in cells if cell.source.strip()]
     return notebook
 
 
@@ -123,15 +121,9 @@ def describe(path: Path, source: Path, about: dict) -> dict:
     solved = source / "solutions" / f"{path.stem}_solutions.ipynb"
     if solved.exists():
         notebook, href = read_notebook(solved), f"solutions/{solved.stem}.html"
-        page["solutions"] = {"notebook": notebook, "href": href, "title": title_of(notebook)}
-        page["solutions"]["made"] = made(notebook, about)
+        solutions = {"notebook": notebook, "href": href, "title": title_of(notebook)}
+        page["solutions"] = solutions | {"made": made(notebook, about), "prev": page}
     return page
-
-
-def describe_all(source: Path, pattern: str, about: dict) -> list[dict]:
-    # A notebook that failed is kept for its author as NAME.failed.ipynb; it is no page.
-    paths = [path for path in sorted(source.glob(pattern)) if "." not in path.stem]
-    return [describe(path, source, about) for path in paths]
 
 
 def made(notebook: nbformat.NotebookNode, about: dict) -> dict:
@@ -143,33 +135,24 @@ def made(notebook: nbformat.NotebookNode, about: dict) -> dict:
     if not end:
         return {}
     time = datetime.fromisoformat(end)
-    return {"datetime": end[:10], "date": f"{time.day} {time:%B %Y}"} | {
-        key: about[key] for key in ("dataset", "machine") if key in about
-    }
+    of_the_run = {key: about.get(key) for key in ("dataset", "machine")}
+    return of_the_run | {"datetime": end[:10], "date": f"{time.day} {time:%B %Y}"}
 
 
 def sections_of(html: str) -> list[dict]:
-    """The headings of a page below its title: level, id and text, as HTML without elements."""
-    found = re.findall(r'<h([23]) id="([^"]+)">(.*?)<a [^>]*class="anchor"', html, re.DOTALL)
-    return [
-        {"level": int(level), "id": name, "text": re.sub(r"<[^>]+>", "", text)}
-        for level, name, text in found
-    ]
-
-
-def links_between(pages: list[dict], number: int) -> list[dict]:
-    """The page before and the page after one of the pages."""
-    beside = [(number - 1, "prev"), (number + 1, "next")]
-    return [pages[n] | {"rel": rel} for n, rel in beside if 0 <= n < len(pages)]
+    """The headings of a page below its title: level ("2" or "3"), id and text as HTML."""
+    heading = r'<h(?P<level>[23]) id="(?P<id>[^"]+)">(?P<text>.*?)<a [^>]*class="anchor"'
+    return [found.groupdict() for found in re.finditer(heading, html, re.DOTALL)]
 
 
 def exporter_for(out: Path) -> HTMLExporter:
     """What renders notebooks and, by its environment, the pages of the site in `out`."""
+    filters = (markdown_to_html, slug, can_scroll, is_hidden, first_comment)
     exporter = HTMLExporter(
         template_name=TEMPLATE.name,
         extra_template_basedirs=[str(TEMPLATE.parent)],
-        filters={f.__name__: f for f in (markdown_to_html, slug, can_scroll, is_hidden)}
-        | {"first_comment": first_comment},
+        extra_template_paths=[str(HELPERS)],  # for the scripts and styles of its views
+        filters={function.__name__: function for function in filters},
         config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
     )
     add_live_parts(exporter.environment, out)
@@ -191,20 +174,23 @@ def build_site(source: Path, out: Path, about: dict) -> None:
     `out` that have no notebook any more are removed. Raises FileNotFoundError if `source` holds
     no notebook.
     """
-    lessons = describe_all(source, "[0-9]*.ipynb", about)
-    extras = describe_all(source, "extras/*.ipynb", about)
+    # A notebook that failed is kept for its author as NAME.failed.ipynb; it is no page.
+    lessons, extras = (
+        [describe(path, source, about) for path in sorted(source.glob(p)) if "." not in path.stem]
+        for p in ("[0-9]*.ipynb", "extras/*.ipynb")
+    )
     if not lessons:
         raise FileNotFoundError(f"{source} holds no notebook; `make run` puts them there")
     for old_page in out.rglob("*.html"):
         old_page.unlink()
     exporter, pages = exporter_for(out), lessons + extras
     write = partial(write_page, exporter.environment, out)
-    to_write = [(page, links_between(pages, number)) for number, page in enumerate(pages)]
-    to_write += [(p["solutions"], [p | {"rel": "prev"}]) for p in pages if "solutions" in p]
-    for page, links in to_write:
+    for page, following in pairwise(pages):
+        page["next"], following["prev"] = following, page
+    for page in pages + [page["solutions"] for page in pages if "solutions" in page]:
         body, _ = exporter.from_notebook_node(page["notebook"])
         values = {"body": body, "sections": sections_of(body), "live": live_views(page["notebook"])}
-        write(page["href"], "notebook_page.html.j2", page=page, links=links, **values)
+        write(page["href"], "notebook_page.html.j2", page=page, **values)
     last = max((page["made"] for page in pages), key=lambda made: made.get("datetime", ""))
     values = {"lessons": lessons, "extras": extras, "live": ["pad"], "made": last, "about": about}
     write("index.html", "contents_page.html.j2", words=WORDS_A_MINUTE, seconds=SECONDS, **values)

@@ -30,6 +30,7 @@ GRANTED = {
     "ReLU": {"max_value": None, "negative_slope": 0, "threshold": 0},
     "Softmax": {},
 }
+as_array = keras.ops.convert_to_numpy
 ACTIVATIONS = {"linear": [], "relu": ["ReLU"], "softmax": ["Softmax"]}
 
 
@@ -102,10 +103,6 @@ def describe(layer: keras.Layer) -> tuple[dict, dict]:
         if kind == "Conv2D":
             settings |= {"strides": layer.strides, "padding": layer.padding}
     return settings, weights
-
-
-def as_array(weights) -> np.ndarray:
-    return keras.ops.convert_to_numpy(weights)
 
 
 def unknown(layer: keras.Layer, what: str) -> ValueError:
