@@ -29,16 +29,15 @@ def wait_until(condition, seconds: float, what: str):
 def drag(page, points: list[tuple[float, float]], pointer: str = "mouse") -> None:
     """Press, move from point to point, and let go, with a "mouse", a "pen" or a "finger"."""
     session = page.context.new_cdp_session(page)
-    for number, (x, y) in enumerate([*points, points[-1]]):
-        phase = 0 if number == 0 else 2 if number == len(points) else 1
+    phases = ["Pressed", *["Moved"] * (len(points) - 1), "Released"]
+    for phase, (x, y) in zip(phases, [*points, points[-1]], strict=True):
         if pointer == "finger":
-            touches = [] if phase == 2 else [{"x": x, "y": y}]
-            event = {"type": ["touchStart", "touchMove", "touchEnd"][phase], "touchPoints": touches}
-            session.send("Input.dispatchTouchEvent", event)
+            kind = {"Pressed": "touchStart", "Moved": "touchMove", "Released": "touchEnd"}[phase]
+            touches = [] if phase == "Released" else [{"x": x, "y": y}]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
         else:
-            event = {"type": ["mousePressed", "mouseMoved", "mouseReleased"][phase]}
-            event |= {"x": x, "y": y, "pointerType": pointer, "button": "left", "clickCount": 1}
-            event["buttons"] = int(phase < 2)
+            event = {"type": f"mouse{phase}", "x": x, "y": y, "pointerType": pointer}
+            event |= {"button": "left", "clickCount": 1, "buttons": int(phase != "Released")}
             session.send("Input.dispatchMouseEvent", event)
     session.detach()
 

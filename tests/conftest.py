@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,13 @@ def write_notebook(path: Path, *cells, **metadata) -> Path:
     metadata = {"kernelspec": kernel, "mnist_tutorial": metadata}
     nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
     return path
+
+
+def copy_checkout(folder: Path, *names: str) -> None:
+    """Copy these files and folders of the repository."""
+    for name in names:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
 
 
 def code_cells(notebook) -> list:

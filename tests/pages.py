@@ -133,7 +133,10 @@ def opened_pages(chromium) -> Iterator:
     def open_page(path: Path, **options):
         contexts.append(chromium.new_context(offline=True, **options))
         page = contexts[-1].new_page()
-        note_problems(page, problems)
+        page.on("console", lambda m: m.type == "error" and problems.append(f"console: {m.text}"))
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        here = ("file:", "data:", "blob:")
+        page.on("request", lambda r: r.url.startswith(here) or problems.append(f"request: {r.url}"))
         page.goto(path.as_uri())
         return page
 
@@ -141,15 +144,6 @@ def opened_pages(chromium) -> Iterator:
     for context in contexts:
         context.close()
     assert not problems, problems
-
-
-def note_problems(page, problems: list[str]) -> None:
-    """Add the errors of a page, and what it asks of others, to a list."""
-
-    here = ("file:", "data:", "blob:")
-    page.on("console", lambda m: m.type == "error" and problems.append(f"console: {m.text}"))
-    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-    page.on("request", lambda r: r.url.startswith(here) or problems.append(f"request: {r.url}"))
 
 
 def violations(page, rules: list[str]) -> list[str]:

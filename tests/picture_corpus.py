@@ -190,9 +190,9 @@ def resized(side, picture):
 PLAIN = {"ink": BLUE, "paper": CREAM, "noise": 5, "shape": (400, 300), "strength": 1}
 BLACK_ON_WHITE = {"ink": (0, 0, 0), "paper": (255, 255, 255), "noise": 0}
 RULED, SQUARED = ((170, 190, 225), 0.14, False), ((175, 195, 225), 0.08, True)
-PENCIL_ON_WHITE = {"ink": PENCIL, "paper": WHITE}
+DARK, PENCIL_ON_WHITE = ((95, 115, 170), 0.1, True), {"ink": PENCIL, "paper": WHITE}
 TINY = {"pen": 0.12, "height": 0.7, "noise": 0, "shape": (300, 300), "then": partial(resized, 28)}
-DARK = ((95, 115, 170), 0.1, True)
+DUST = BLACK_ON_WHITE | {"instead": partial(specks, count=60, width=0.02)}
 
 # A person reads each of these at once, and so must the program.
 READ = {
@@ -236,10 +236,7 @@ READ_OR_REFUSED = {
 REFUSED = {
     "two digits": ({"also": second_digit, "height": 0.32, "at": (0.5, 0.3)}, SEVERAL),
     "blank in uneven light": ({"strength": 0, "light": gradient}, NOTHING),
-    "dust": (
-        BLACK_ON_WHITE | {"instead": partial(specks, count=60, width=0.02)},
-        f"{SEVERAL}|{NOTHING}",
-    ),
+    "dust": (DUST, f"{SEVERAL}|{NOTHING}"),
     "blot": ({"instead": lambda _, share: draw_lines([[(150, 200)]], share.shape, 40)}, BLOT),
 }
 

@@ -5,7 +5,6 @@ What a learner gets anywhere is tested here too: the packages of requirements.lo
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, code_cells, read
+from conftest import ROOT, code_cells, copy_checkout, read
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -99,9 +98,7 @@ def test_after_post_build_without_a_network_a_learner_trains_a_network(tmp_path)
     run([sys.executable, "-m", "venv", "--without-pip", environment])
     link_packages(Path(sysconfig.get_path("purelib", vars={"base": environment})))
     home.mkdir()
-    for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, home / name)
+    copy_checkout(home, *COPIED)
     # Nothing listens there: every attempt to fetch something is refused.
     variables = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     variables |= {"HOME": str(home), "PATH": f"{environment / 'bin'}:/usr/bin:/bin"}

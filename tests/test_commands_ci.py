@@ -35,11 +35,6 @@ def test_the_tests_run_on_mnist_fetched_once_and_say_in_the_summary_what_they_sk
     assert 'SKIPPED" tests.txt >> "$GITHUB_STEP_SUMMARY"' in commands(JOBS[name])
 
 
-def test_a_push_and_its_pull_request_do_not_both_run():
-    when = yaml.safe_load((FOLDER / "ci.yml").read_text())[True]  # which YAML makes of `on`
-    assert when["push"] == {"branches": ["main"]} and "pull_request" in when
-
-
 def test_every_lock_is_audited():
     assert [name for name in LOCKS if name not in commands(JOBS["audit"])] == []
 

@@ -6,7 +6,7 @@ import numpy as np
 import papermill
 import pytest
 from conftest import NOTEBOOKS, ROOT, SMALL, code_cells, tags
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import run_kernel
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
@@ -59,18 +59,15 @@ class TestParameters:
 
 
 @pytest.fixture
-def kernel(tmp_path):
-    """A kernel in the notebooks' folder, with a folder of kept networks of its own."""
-    manager, client = start_new_kernel(cwd=str(ROOT / "notebooks"))
-    client.execute(f"import os; os.environ['MNIST_ARTIFACTS'] = {str(tmp_path)!r}")
-    yield manager, client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+def client(tmp_path, monkeypatch):
+    """Of a kernel in the notebooks' folder, with a folder of kept networks of its own."""
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path))
+    with run_kernel(cwd=str(ROOT / "notebooks")) as client:
+        yield client
 
 
 @pytest.mark.slow
-def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(kernel, tmp_path):
-    manager, client = kernel
+def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(client, tmp_path):
     cells = [cell.source for cell in cells_with(DENSE, **SMALL[DENSE.stem], batch_size=10)]
     network, compiling, fit, save = (
         cells[number_of(cells, text)]
@@ -84,7 +81,7 @@ def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(kern
             nonlocal interrupts
             if interrupts and " of 200: loss" in str(message["content"].get("data", "")):
                 interrupts -= 1
-                manager.interrupt_kernel()
+                client.parent.interrupt_kernel()  # the kernel's manager
 
         for source in sources:
             reply = client.execute_interactive(source, timeout=300, output_hook=watch)["content"]

@@ -25,6 +25,11 @@ IN_03, IN_06 = NOTEBOOKS[2], NOTEBOOKS[5]
 # What the tests do in JupyterLab, as functions of `window.tests`.
 IN_JUPYTERLAB = """
 window.tests = {
+  // The view of a widget is lost where the kernel comes later, so it comes with the notebook. Gives
+  // nothing to wait for: a promise of JupyterLab's can stay unsettled for ever.
+  open(path) {
+    window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+  },
   panel: (path) => [...window.jupyterapp.shell.widgets('main')].find(
     (panel) => panel.context?.path === path),
   // Brings a notebook to the front; false until it is loaded.
@@ -53,18 +58,12 @@ window.tests = {
   },
 };
 """
-# The view of a widget is lost where the kernel comes later, so it comes with the notebook. Gives
-# nothing to wait for: a promise of JupyterLab's can stay unsettled for ever.
-OPEN = """(path) => {
-  window.jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
-}"""
 
 
 def private_jupyter(folder: Path) -> dict[str, str]:
     """The environment of a Jupyter that keeps everything in a folder and does not ask for news."""
     names = ["JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"]
-    names += ["JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"]
-    settings = folder / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings = folder / "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     return os.environ | {name: str(folder / name) for name in names}
@@ -116,7 +115,7 @@ def page(folder, chromium):
 
 def run_all(page, path: Path) -> list[str]:
     """Open a notebook and Run All; its errors, and the code cells that were not run."""
-    page.evaluate(OPEN, path.name)
+    page.evaluate("path => tests.open(path)", path.name)
     page.wait_for_function("path => tests.show(path)", arg=path.name, timeout=60_000)
     cells = page.evaluate("path => tests.runAll(path)", path.name)
     outputs = [output for cell in cells for output in cell["outputs"]]
@@ -139,7 +138,6 @@ def test_run_all_runs_03_and_its_frame_over_a_digit_is_live(page, folder):
     assert run_all(page, IN_03) == []
     cell = show(page, folder, IN_03, lambda cell: "ConvolutionView(" in cell.source)
     caption = cell.locator(".mnist-convolution figcaption").first
-    caption.wait_for()
     before = caption.inner_text()
     cell.locator(".mnist-convolution-digit").press("ArrowRight")
     assert caption.inner_text() != before

@@ -1,13 +1,13 @@
-"""What one `make run` proves: every notebook as shipped, its measures, the networks' results."""
+"""What one `make run` proves: every notebook as shipped; claims that can fail; the solutions."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
-import papermill
 import pytest
-from conftest import EXTRAS, NOTEBOOKS, ROOT, SMALL, SOLUTIONS, code_cells, read, write_notebook
+from conftest import EXTRAS, NOTEBOOKS, ROOT, SOLUTIONS, code_cells, in_turn, read, write_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.claims import unproven
@@ -41,6 +41,16 @@ class TestAsShipped:
         printed = str([cell.outputs for cell in code_cells(executed)])
         for name in executed.metadata.mnist_tutorial.get("uses", []):
             assert f"Using the {name} network that was trained before" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", in_turn(SOLUTIONS, 1), **name_of)
+def test_solutions_run_and_every_claim_in_them_can_fail(networks, path, tmp_path, monkeypatch):
+    # A network that the run has trained is not trained once more.
+    shutil.copytree(networks, tmp_path / "networks")
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "networks"))
+    execute(path, tmp_path / path.name)
+    assert unproven(read(tmp_path / path.name)) == []
 
 
 @pytest.fixture
@@ -135,8 +145,3 @@ def test_the_first_cell_says_what_to_do_where_the_package_is_missing(path, tmp_p
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ModuleNotFoundError: No module named 'mnist_helpers'")
     assert ".venv" in last and "%pip install git+" in last
-
-
-@every_notebook
-def test_the_small_parameters_are_parameters_of_the_notebook(path):
-    assert set(SMALL[path.stem]) <= set(papermill.inspect_notebook(str(path)))

@@ -1,4 +1,4 @@
-"""The notebooks' form: sections, questions, links, cells, claims, terms, stored outputs."""
+"""The notebooks' form: sections, questions, cells, claims, terms, outputs; all guides' links."""
 
 import ast
 import re
@@ -15,6 +15,7 @@ from tools.site.build import first_comment, is_hidden
 from tools.site.text import is_term, slug
 
 LESSONS = NOTEBOOKS + EXTRAS
+GUIDES = sorted(path for folder in (".", "binder", "docs") for path in ROOT.glob(f"{folder}/*.md"))
 # A question and, to be opened, its answer; the blank lines make Markdown of what is inside.
 FOLDED = re.compile(r"^<details>\n<summary>(.+)</summary>\n\n((?:.|\n)+?)\n\n</details>$", re.M)
 read = cache(read_notebook)
@@ -33,12 +34,22 @@ def code(path) -> str:
 
 
 def markdown(path) -> str:
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
     return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
 def headings(path) -> list[tuple[int, str]]:
     found = re.findall(r"(?m)^(#{1,6}) (.+)$", markdown(path))
     return [(len(marks), text.strip()) for marks, text in found]
+
+
+def anchors(path) -> list[str]:
+    """The link targets of headings: as JupyterLab makes them, or a code host of Markdown."""
+    titles = [title for _, title in headings(path)]
+    if path.suffix == ".md":
+        titles = [re.sub(r"[^\w -]", "", title.lower()) for title in titles]
+    return [title.replace(" ", "-") for title in titles]
 
 
 def sections(path) -> dict[str, str]:
@@ -139,6 +150,18 @@ class TestLesson:
         assert "Data: MNIST, 60,000 training and 10,000 test images" in str(outputs_of(path))
 
 
+@pytest.mark.parametrize("path", LESSONS + SOLUTIONS + GUIDES, ids=lambda path: path.stem)
+def test_links_lead_to_files_and_headings_or_to_a_host(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", markdown(path)):
+        address = urlparse(link)
+        if address.scheme:
+            assert address.scheme in ("http", "https") and "." in address.netloc, link
+            continue
+        target = (path.parent / unquote(address.path)) if address.path else path
+        assert target.exists(), link
+        assert not address.fragment or unquote(address.fragment) in anchors(target), link
+
+
 @pytest.mark.parametrize("path", LESSONS + SOLUTIONS, ids=lambda path: path.stem)
 class TestNotebook:
     def test_one_title_then_headings_of_which_no_level_and_no_text_is_wrong(self, path):
@@ -146,18 +169,6 @@ class TestNotebook:
         assert levels[0] == 1 and levels.count(1) == 1
         assert all(after <= before + 1 for before, after in pairwise(levels))
         assert len(texts) == len(set(texts))
-
-    def test_links_lead_to_files_and_headings_or_to_a_host(self, path):
-        for link in re.findall(r"\]\(([^)\s]+)\)", markdown(path)):
-            address = urlparse(link)
-            if address.scheme:
-                assert address.scheme in ("http", "https") and "." in address.netloc, link
-                continue
-            target = (path.parent / unquote(address.path)) if address.path else path
-            assert target.is_file(), link
-            # Headings as JupyterLab and nbconvert make link targets of them.
-            anchors = {text.replace(" ", "-") for _, text in headings(target)}
-            assert not address.fragment or unquote(address.fragment) in anchors, link
 
     def test_a_guess_is_answered_by_a_folded_output_and_then_by_the_text(self, path):
         assert len(after_each_guess(path)) >= (0 if path in SOLUTIONS else 2)

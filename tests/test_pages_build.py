@@ -12,8 +12,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from pages import ALT, code, display, elements, pages, png, write_small_notebooks
 from PIL import Image
 
-from tools.site.build import build_site, minutes_to_read
-from tools.site.covers import cover
+from tools.site.build import build_site, cover, minutes_to_read
 
 ABOUT = {
     "dataset": "MNIST",
@@ -33,25 +32,20 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def site(folder) -> dict[str, str]:
-    """The pages of the small notebooks, by name."""
-    build_site(folder, folder / "site", ABOUT)
-    return pages(folder / "site")
+def fixture_of(name: str, about: dict, notebooks: Path | None = None):
+    """A fixture: the pages, by name, of these notebooks or else of the small ones."""
+
+    @pytest.fixture(scope="module", name=name)
+    def built(folder) -> dict[str, str]:
+        build_site(notebooks or folder, folder / name, about)
+        return pages(folder / name)
+
+    return built
 
 
-@pytest.fixture(scope="module")
-def unknown(folder) -> dict[str, str]:
-    """The same of a run of which nothing is known."""
-    build_site(folder, folder / "unknown", {})
-    return pages(folder / "unknown")
-
-
-@pytest.fixture(scope="module")
-def tutorial(folder) -> dict[str, str]:
-    """The pages of the tutorial's notebooks with their stored outputs."""
-    build_site(ROOT / "notebooks", folder / "tutorial", {})
-    return pages(folder / "tutorial")
+site = fixture_of("site", ABOUT)
+unknown = fixture_of("unknown", {})  # a run of which nothing is known
+tutorial = fixture_of("tutorial", {}, ROOT / "notebooks")  # with their stored outputs
 
 
 def test_each_notebook_has_a_page_and_what_is_no_notebook_of_the_tutorial_has_none(site, unknown):

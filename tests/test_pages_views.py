@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import drag
-from pages import LAPTOP, code, display, elements, opened_pages
-from pages import write_notebook as write
+from pages import LAPTOP, code, display, elements, opened_pages, write_notebook
 from scipy import ndimage
 
 from mnist_helpers.convolution_view import ConvolutionView
@@ -20,10 +19,7 @@ open_page = pytest.fixture(opened_pages)
 
 LABELS = [5, 0, 4, 1, 9]
 IMAGES = np.random.default_rng(1).integers(0, 256, (5, 28, 28), dtype=np.uint8)
-KERNELS = {
-    "vertical edge": np.array([[1, 0, -1]] * 3),
-    "blur": np.full((3, 3), 1 / 9),
-}
+KERNELS = {"vertical edge": np.array([[1, 0, -1]] * 3), "blur": np.full((3, 3), 1 / 9)}
 ACCURACIES = {
     "dense": np.array([[0.94, 0.80, 0.50, 0.30, 0.20], [0.92, 0.78, 0.52, 0.32, 0.22]]),
     "CNN": np.array([[0.97, 0.93, 0.75, 0.50, 0.30]]),
@@ -35,11 +31,12 @@ def site(shown, tmp_path_factory) -> Path:
     """A site with a page for each view."""
     folder = tmp_path_factory.mktemp("views")
     data, metadata = ConvolutionView(IMAGES, LABELS, KERNELS, row=10, column=12)._repr_mimebundle_()
-    write(folder / "01_frame.ipynb", code("view", display(data, metadata)))
+    write_notebook(folder / "01_frame.ipynb", code("view", display(data, metadata)))
     (figure,) = shown(show_figure, plot_shifts([0, 1, 2, 3, 4], ACCURACIES, (IMAGES, LABELS)))
     picture = {"image/png": base64.b64encode(figure.data["image/png"]).decode()}
     figure = display(figure.data | picture, figure.metadata)
-    write(folder / "02_shift.ipynb", code("view", figure, jupyter={"outputs_hidden": True}))
+    cell = code("view", figure, jupyter={"outputs_hidden": True})
+    write_notebook(folder / "02_shift.ipynb", cell)
     build_site(folder, folder / "site", {})
     return folder / "site"
 
@@ -51,15 +48,15 @@ def point(surface, row: float, column: float) -> tuple[float, float]:
     return left + (column + 0.5) * side / 28, top + (row + 0.5) * side / 28
 
 
-def pixels_of(canvas) -> np.ndarray:
-    """The colours of a canvas, (height, width, 4)."""
+def pixels_of(page, part: str) -> np.ndarray:
+    """The colours of the canvas in a part of a view, (height, width, 4)."""
+    canvas = page.locator(f".mnist-{part} canvas")
     data = "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
     return np.reshape(canvas.evaluate(data), (*canvas.evaluate("c => [c.height, c.width]"), 4))
 
 
 @pytest.fixture
 def frame(site, open_page):
-    """The page of the view."""
     return open_page(site / "01_frame.html", **LAPTOP)
 
 
@@ -72,14 +69,9 @@ def position(frame) -> list[str]:
     return re.findall(r"\d+", frame.locator("figcaption").first.inner_text())
 
 
-def map_of(frame) -> np.ndarray:
-    """The colours of the map, (26, 26, 4)."""
-    return pixels_of(frame.locator(".mnist-convolution-map canvas"))
-
-
 def filled(frame) -> list:
     """Where the map has values."""
-    return np.argwhere(map_of(frame)[..., 3]).tolist()
+    return np.argwhere(pixels_of(frame, "convolution-map")[..., 3]).tolist()
 
 
 @pytest.mark.parametrize("name", [*KERNELS, "your own"])
@@ -101,7 +93,8 @@ def test_map_is_the_convolution_with_the_kernel_chosen_or_typed_in(frame, name):
     reach = max(kernel[kernel > 0].sum(), -kernel[kernel < 0].sum())
     ends = np.where(values[..., np.newaxis] < 0, [33, 102, 172], [178, 24, 43])
     colours = 247 + np.abs(values / reach)[..., np.newaxis] * (ends - 247)
-    np.testing.assert_allclose(map_of(frame)[..., :3], colours, atol=1)
+    shown = pixels_of(frame, "convolution-map")[..., :3]
+    np.testing.assert_allclose(shown, colours, atol=1)
 
 
 def test_another_digit_is_computed_on_and_starts_an_empty_map(frame):
@@ -151,17 +144,14 @@ def test_what_does_not_fit_is_an_error(images, size):
 
 
 # In place of the page's networks: one that answers 0 to every image.
-ANSWER = """() => {
-  mnistTutorial.answer = (pixels) => {
-    window.asked = pixels;
-    return {cnn: [0.91, ...Array(9).fill(0.01)]};
-  };
-}"""
+ANSWER = """void (mnistTutorial.answer = (pixels) => {
+  window.asked = pixels;
+  return {cnn: [0.91, ...Array(9).fill(0.01)]};
+})"""
 
 
 @pytest.fixture
 def page(site, open_page):
-    """The page of the view."""
     page = open_page(site / "02_shift.html", **LAPTOP)
     page.get_by_text("Show the answer").click()
     page.evaluate(ANSWER)
@@ -177,7 +167,7 @@ def assert_asked(page, digit: int, *by: int) -> None:
     """The networks were last asked about this digit moved down and right, and it is drawn."""
     image = ndimage.shift(IMAGES[digit], by, order=0)
     np.testing.assert_array_equal(np.reshape(page.evaluate("window.asked"), (28, 28)), image)
-    drawn = 255 - pixels_of(page.locator(".mnist-shift-digit canvas"))[..., 0]
+    drawn = 255 - pixels_of(page, "shift-digit")[..., 0]
     np.testing.assert_array_equal(drawn, image)
 
 

@@ -5,20 +5,11 @@ import gc
 import numpy as np
 import pytest
 
-from mnist_helpers import (
-    build_cnn,
-    build_compact_cnn,
-    build_dense,
-    build_wide_dense,
-    count_multiplications,
-    forget_networks,
-    hold_out,
-    keras,
-    restart,
-    shuffled_batches,
-)
+from mnist_helpers import count_multiplications, hold_out, keras
 from mnist_helpers.data import Mnist
 from mnist_helpers.keras_setup import without_copying
+from mnist_helpers.networks import build_cnn, build_compact_cnn, build_dense, build_wide_dense
+from mnist_helpers.training import forget_networks, restart, shuffled_batches
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (250, 28, 28), dtype="uint8")
@@ -89,7 +80,7 @@ def test_probabilities_stay_32_bits_in_mixed_precision():
     assert network.predict(IMAGES[:3], verbose=0).dtype == "float32"
 
 
-# --- batches --------------------------------------------------------------------------------
+# --- batches, and the arrays that they are cut from -----------------------------------------
 
 
 def orders(seed: int) -> list[list[int]]:
@@ -117,9 +108,6 @@ def test_the_last_batch_holds_what_is_left_and_each_image_keeps_its_label():
 def test_what_gives_no_batches_is_refused(count, labels, size):
     with pytest.raises(ValueError, match=f"{count} images, {labels} labels, batches of {size}"):
         shuffled_batches(IMAGES[:count], np.arange(labels), size)
-
-
-# --- arrays that are not copied -------------------------------------------------------------
 
 
 def test_large_images_of_hold_out_are_read_where_they_lie_and_other_arrays_are_copied():

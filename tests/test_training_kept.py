@@ -8,21 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from mnist_helpers import (
-    FitProgress,
-    accuracy_interval,
-    build_dense,
-    hold_out,
-    keras,
-    load_or_train,
-    prediction_interval,
-    report_result,
-    results,
-    save_run,
-    training,
-)
+from mnist_helpers import build_dense, hold_out, keras, results, training
 from mnist_helpers.data import Mnist
-from mnist_helpers.kept import load_run
+from mnist_helpers.kept import load_or_train, load_run, save_run
+from mnist_helpers.results import accuracy_interval, prediction_interval, report_result
+from mnist_helpers.training import FitProgress
 
 SETTINGS = {"data": "offline digits", "epochs": 1}
 HISTORY = {"loss": [1.0], "seconds": [0.5]}
@@ -65,18 +55,15 @@ class TestKeptNetworks:
         monkeypatch.setattr(keras, "__version__", "3.10.0")  # whose safe mode is not safe
         self.assert_refused(capsys, "pip install 'keras>=3.11'")
 
-    @pytest.mark.parametrize("damage", ["cut short", "a changed weight"])
-    def test_a_damaged_file_is_refused(self, artifacts, network, capsys, damage):
+    def test_a_file_cut_short_or_with_a_changed_weight_is_refused(self, artifacts, network, capsys):
         save_run("dense", network, HISTORY, SETTINGS)
         kept = artifacts / "dense.keras"
-        content = bytearray(kept.read_bytes())
-        if damage == "a changed weight":
-            weights = network.get_layer("hidden_2").get_weights()[0].tobytes()
-            content[content.index(weights)] ^= 1
-        else:
-            del content[-1:]
-        kept.write_bytes(content)
-        self.assert_refused(capsys, "its file is damaged")
+        whole = kept.read_bytes()
+        changed, weights = bytearray(whole), network.get_layer("hidden_2").get_weights()[0]
+        changed[whole.index(weights.tobytes())] ^= 1
+        for damaged in (whole[:-1], changed):
+            kept.write_bytes(damaged)
+            self.assert_refused(capsys, "its file is damaged")
 
     def test_a_file_made_to_run_code_is_refused_and_runs_none(self, artifacts, tmp_path, capsys):
         trap = tmp_path / "was_run"
@@ -130,14 +117,12 @@ def test_with_the_same_settings_the_kept_network_is_loaded(artifacts):
     assert train_or_load(epochs=2, build=None)[0] is None
 
 
-def train(network, metrics=("accuracy",), steps_per_execution=1, batch_size=None, **options):
+def train(network, metrics=("accuracy",), steps_per_execution=1, **options):
     loss = "categorical_crossentropy"
-    steps = {"steps_per_execution": steps_per_execution}
-    network.compile("sgd", loss, metrics=list(metrics), **steps)
+    network.compile("sgd", loss, metrics=metrics, steps_per_execution=steps_per_execution)
     pixels = np.zeros((20, 28, 28), dtype="uint8")
     labels = keras.utils.to_categorical(np.arange(20) % 10, 10)
-    options |= {"verbose": 0, "callbacks": [FitProgress()], "batch_size": batch_size}
-    return network.fit(pixels, labels, **options).history
+    return network.fit(pixels, labels, verbose=0, callbacks=[FitProgress()], **options).history
 
 
 class TestProgress:

@@ -4,14 +4,7 @@ A claim is a code cell with the tag `claim` that asserts something. A claim that
 nothing, so the metadata of its cell hold, as `falsify`, code that makes it false. When the cell has
 run, that code and then the claim are run in a copy of the notebook's names, and the outcome stands
 in the cell's metadata as `falsified`. The copy is one of names, not of objects: code that falsifies
-assigns new objects and changes none in place.
-
-    client = nbclient.NotebookClient(notebook)
-    falsify_claims(client)
-    client.execute()
-    assert unproven(notebook) == []
-
-Papermill does the same with `engine_name="claims"` after `register_engine()`.
+assigns new objects and changes none in place. docs/testing-notebooks.md has an example.
 """
 
 FAILS, HOLDS = "the claim fails", "the claim still holds"

@@ -21,10 +21,6 @@ STAMPS = {LOCK: "installed.txt", DEV_LOCK: "installed-dev.txt"}
 MARKS = ("mnist-tutorial", *STAMPS.values())
 
 
-def fail(message: str) -> None:
-    sys.exit(f"setup: {message}")
-
-
 def wanted_stamp(lock: str) -> str:
     """What the stamp of a lock says when exactly that is installed."""
     digest = hashlib.sha256((ROOT / lock).read_bytes()).hexdigest()
@@ -41,9 +37,9 @@ def make_environment() -> None:
     """Make `.venv` anew, unless it is a file, or a folder that someone else has made."""
     ours = not VENV.is_symlink() and any((VENV / mark).exists() for mark in MARKS)
     if os.path.lexists(VENV) and not ours:
-        fail(
-            f"{VENV} was made by someone else, and would be emptied: move it away or delete it, "
-            "then run this again. To use it as it is, install into it with "
+        sys.exit(
+            f"setup: {VENV} was made by someone else, and would be emptied: move it away or delete "
+            "it, then run this again. To use it as it is, install into it with "
             "`pip install '.[tutorial]'` and start `jupyter lab notebooks` from it"
         )
     try:
@@ -53,7 +49,7 @@ def make_environment() -> None:
         venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         advice = "on Debian, python3-venv is needed; on Windows, run `deactivate` first"
-        fail(f"{VENV.name} could not be made ({advice}): {error}")
+        sys.exit(f"setup: {VENV.name} could not be made ({advice}): {error}")
 
 
 def pip_install(what: str, *options: str) -> None:
@@ -63,7 +59,7 @@ def pip_install(what: str, *options: str) -> None:
     command = [python_of(VENV), "-I", "-m", "pip", "--disable-pip-version-check", "install"]
     command += ["-q", "--no-user", "--no-deps", *options]
     if subprocess.run(command, env=variables(), cwd=ROOT).returncode != 0:
-        fail(f"{what} could not be installed, for the reason above")
+        sys.exit(f"setup: {what} could not be installed, for the reason above")
 
 
 def install(lock: str) -> None:
@@ -78,19 +74,14 @@ def install(lock: str) -> None:
     (VENV / STAMPS[lock]).write_text(wanted_stamp(lock), encoding="utf-8")
 
 
-def check_python() -> None:
-    """Say at once where no packages can be had."""
+def main() -> None:
     here = sys.platform, platform.machine()
     if not (3, 11) <= sys.version_info[:2] <= (3, 13) or here == ("darwin", "x86_64"):
-        fail(
-            f"Python {sys.version.split()[0]} on {' '.join(here)} is not supported; use 3.11, 3.12 "
-            "or 3.13, for example: PYTHON=python3.12 make run. On a Mac with Apple silicon, use a "
-            "Python made for arm64; for Intel Macs there is Binder or Colab (see README.md)"
+        sys.exit(
+            f"setup: Python {platform.python_version()} on {' '.join(here)} is not supported; use "
+            "3.11, 3.12 or 3.13: PYTHON=python3.12 make run. On a Mac with Apple silicon, use one "
+            "made for arm64; for Intel Macs there is Binder or Colab (see README.md)"
         )
-
-
-def main() -> None:
-    check_python()
     locks = [LOCK, DEV_LOCK] if "--tests" in sys.argv else [LOCK]
     if all(map(is_installed, locks)):
         return
@@ -102,7 +93,7 @@ def main() -> None:
                 if not is_installed(lock):
                     install(lock)
         except KeyboardInterrupt:
-            fail("interrupted; the next start takes it up again")
+            sys.exit("setup: interrupted; the next start takes it up again")
 
 
 if __name__ == "__main__":

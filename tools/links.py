@@ -35,10 +35,10 @@ def address_of(remote: str) -> tuple[str, str]:
 def binder_link(remote: str, ref: str) -> str:
     """The Binder address of a repository, from its remote and a branch or commit."""
     host, path = address_of(remote)
-    where = {"github.com": f"gh/{quote(path)}", "gitlab.com": f"gl/{quote(path, safe='')}"}
-    # Another host without the user's name, and perhaps a password, that may stand in the address.
-    other = f"git/{quote(f'https://{host}/{path}', safe='')}"
-    return f"{BINDER}/{where.get(host, other)}/{quote(ref)}?urlpath={quote(LANDING_PAGE, safe='')}"
+    # Without the user's name, and perhaps a password, that may stand in the remote.
+    where = f"git/{quote(f'https://{host}/{path}', safe='')}"
+    where = f"gh/{quote(path)}" if host == "github.com" else where
+    return f"{BINDER}/{where}/{quote(ref)}?urlpath={quote(LANDING_PAGE, safe='')}"
 
 
 def ask_git(*command: str) -> str:

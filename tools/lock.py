@@ -4,10 +4,8 @@ Standard library only: uv comes into an environment that is thrown away. All fil
 the very end; if anything fails, all stay as they were.
 """
 
-import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,7 +61,7 @@ def run(*command: str | Path, **options) -> None:
 
 
 def resolve(folder: Path) -> None:
-    """Write the locks into a folder; what lies there before is kept as far as it fits."""
+    """Write the locks into a folder."""
     venv.create(folder / "venv", with_pip=True)
     python = python_of(folder / "venv")
     run(python, "-I", "-m", "pip", "install", "-qq", "--no-user", "uv")
@@ -79,19 +77,13 @@ def resolve(folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--keep", action="store_true", help="add what is new, upgrade nothing else")
-    keep = parser.parse_args().keep
     try:
         # In this folder, so that the finished files need only be renamed.
         with tempfile.TemporaryDirectory(prefix=".lock-", dir=ROOT) as name:
             folder = Path(name)
-            for path in LOCKS:
+            for path in (HUB_LOCK, *ENVIRONMENTS):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                if keep and (ROOT / path).exists():
-                    shutil.copy(ROOT / path, folder / path)
             resolve(folder)
-            (folder / "binder").mkdir()
             # Twice, because not every system that git serves has symbolic links.
             text = environment_yml((folder / LOCK).read_text())
             for path in ENVIRONMENTS:

@@ -11,18 +11,13 @@ try:
 except ImportError:  # Windows
     resource = None
 
-_CPUINFO = Path("/proc/cpuinfo")  # of Linux
+CPUINFO = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
 
 
 def processor() -> str:
     """The processor's name."""
-    named = re.search(r"model name\s*: (.+)", _CPUINFO.read_text()) if _CPUINFO.exists() else None
+    named = re.search(r"model name\s*: (.+)", CPUINFO)
     return named.group(1) if named else platform.processor() or platform.machine()
-
-
-def has_avx512() -> bool | None:
-    """Whether the processor has AVX-512, or None where the system does not say."""
-    return "avx512f" in _CPUINFO.read_text() if _CPUINFO.exists() else None
 
 
 def this_machine() -> str:

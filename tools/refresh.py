@@ -11,8 +11,7 @@ from tools.execute import ROOT, NotebookFailed, execute
 from tools.run import NOTEBOOKS, choose, files, notebooks
 
 # What belongs to one run or one window, not to the notebook: time stamps, versions, progress.
-PASSING = ("papermill", "execution", "falsified", "widgets", "signature", "ExecuteTime")
-PASSING += ("collapsed", "heading_collapsed", "hidden", "scrolled")
+PASSING = ("papermill", "execution", "falsified", "widgets", "collapsed", "scrolled")
 
 
 def clean(path: Path) -> None:

@@ -32,7 +32,6 @@ from tools.machine import this_machine
 
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
-MEMORY_OF_TWO = 3e9  # bytes that must be available for two notebooks at a time
 # What is executed, and what an execution depends on besides. (A view's script and style are read
 # by JupyterLab and by the pages, and change nothing in a notebook.)
 EXECUTED = ("*.ipynb", "extras/*.ipynb")
@@ -77,9 +76,7 @@ def tutorial_metadata(path: Path) -> dict:
 def slots() -> list[list[int] | None]:
     """The cores of each notebook that runs at the same time: two halves, or [None], one on all."""
     process = psutil.Process()
-    if not hasattr(process, "cpu_affinity") or psutil.virtual_memory().available < MEMORY_OF_TWO:
-        return [None]
-    cores = process.cpu_affinity()
+    cores = process.cpu_affinity() if hasattr(process, "cpu_affinity") else []
     middle = len(cores) // 2
     return [cores[:middle], cores[middle:]] if middle else [None]
 
@@ -144,8 +141,16 @@ def sources_digest() -> str:
 
 def last_run() -> dict:
     """What build/run.json says, which a complete run or one of a part has left, or nothing."""
-    path = BUILD / "run.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    with suppress(OSError, ValueError):
+        return json.loads((BUILD / "run.json").read_text())
+    return {}
+
+
+def is_current(dataset: str) -> bool:
+    """Whether build/ holds a complete run of these sources on this data set."""
+    expected = {"digest": sources_digest(), "dataset": dataset, "complete": True}
+    made = [BUILD / "results.json", *map(executed_copy, notebooks())]
+    return expected.items() <= last_run().items() and all(path.exists() for path in made)
 
 
 def run(paths: list[Path], dataset: str) -> dict:
@@ -207,20 +212,16 @@ def main() -> None:
     parser.add_argument("--pages", action="store_true", help="only render what was executed")
     parser.add_argument("--if-needed", action="store_true", help="unless there is a current run")
     arguments = parser.parse_args()
-    try:
-        chosen = choose(notebooks(), arguments.names)
-    except ValueError as error:
-        parser.error(str(error))
     BUILD.mkdir(exist_ok=True)
     with open(BUILD / ".lock", "w") as lock:
         try:
+            chosen = choose(notebooks(), arguments.names)
             take_lock(lock, wait=arguments.if_needed)
             if not arguments.pages:
                 started, dataset = time.perf_counter(), load_mnist().name
                 if dataset != "MNIST":  # also where the network comes back in the middle of the run
                     os.environ["MNIST_OFFLINE"] = "1"
-                expected = {"digest": sources_digest(), "dataset": dataset, "complete": True}
-                if arguments.if_needed and expected.items() <= last_run().items():
+                if arguments.if_needed and is_current(dataset):
                     return
                 print_results(run(chosen, dataset))
                 print(f"\n{time.perf_counter() - started:.0f} s in all")

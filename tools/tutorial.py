@@ -31,9 +31,6 @@ COMMANDS = {
     "bench": ("authors: measure side by side", "tests too", ["tools.measure.bench"]),
     "lock": ("authors: resolve the dependencies anew", "", ["tools.lock"]),
 }
-NO_ROOT = """\
-lab: JupyterLab does not start for root, who may do harm. In a container of your own, let it: \
-make lab LAB_OPTIONS=--allow-root, or python tools/tutorial.py lab --allow-root"""
 # What leads Python astray, and pip: where packages go is settled by environment.py. Pip's other
 # settings, which mostly say how packages are reached, are heeded.
 ASTRAY = {"PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH"}
@@ -42,8 +39,7 @@ ASTRAY |= {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"}
 
 def python_of(environment: Path) -> Path:
     """The interpreter of a virtual environment, on any system."""
-    windows = os.name == "nt"
-    return environment / ("Scripts" if windows else "bin") / ("python.exe" if windows else "python")
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def variables() -> dict[str, str]:
@@ -83,8 +79,6 @@ def main() -> None:
     command = arguments.command
     _, needed, program = COMMANDS[command]
     if command == "lab":
-        if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in options:
-            sys.exit(NO_ROOT)
         options.append("notebooks/01_data_exploration.ipynb")
     python = sys.executable
     if needed:

@@ -11,7 +11,6 @@ import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ import mnist_helpers as helpers
 from mnist_helpers import build_cnn, build_compact_cnn, build_dense, build_wide_dense, keras
 from mnist_helpers.files import write_atomically
 from tools.lockfile import take_lock
-from tools.machine import has_avx512, this_machine
+from tools.machine import CPUINFO, this_machine
 
 FOLDER = Path(helpers.__file__).with_name("records")
 COLUMNS = ["data", "network", "seed", "epochs", "train_images", "seconds"]
@@ -39,7 +38,7 @@ class Recipe:
     build: Sequence = ("build_compact_cnn",)  # a function, and its arguments
     epochs: int = 4
     rate: float = 0.001
-    weight_decay: float = 0.0  # with Adam if 0, else with AdamW
+    weight_decay: float | None = None  # of AdamW, which Adam is with it
     batch_size: int = BATCH_SIZE
     decays: bool = False  # whether the rate falls to 0 by the end
     warm_up: float = 0.0  # the share of the steps in which it first rises from 0
@@ -72,9 +71,8 @@ def copy_of(stack: list[keras.layers.Layer]) -> keras.Sequential:
 
 def cnn_with_pooling() -> keras.Sequential:
     """The CNN of notebook 03 with max-pooling before its dense layers, as in notebook 05."""
-    stack = build_cnn().layers
-    flatten = next(i for i, layer in enumerate(stack) if isinstance(layer, layers.Flatten))
-    return copy_of([*stack[:flatten], layers.MaxPooling2D(2), *stack[flatten:]])
+    *convolutions, flatten, hidden, last = build_cnn().layers
+    return copy_of([*convolutions, layers.MaxPooling2D(2), flatten, hidden, last])
 
 
 def compact_with(without: Sequence[str] = (), dropout: float = 0.0) -> keras.Sequential:
@@ -92,8 +90,7 @@ BUILDERS = [build_dense, build_wide_dense, build_cnn, build_compact_cnn]
 BUILDERS += [cnn_with, cnn_with_pooling, compact_with]
 BUILDERS = {function.__name__: function for function in BUILDERS}
 RECIPES: dict[str, Recipe] = {}
-with open(Path(__file__).with_name("recipes.toml"), "rb") as file:
-    TABLES = tomllib.load(file)
+TABLES = tomllib.loads(Path(__file__).with_name("recipes.toml").read_text())
 for name, fields in TABLES.items():
     RECIPES[name] = replace(RECIPES.get(fields.pop("like", ""), Recipe()), **fields)
 # Of these, which images they got right is kept as well.
@@ -118,25 +115,6 @@ def images_for(data, recipe: Recipe, seed: int) -> tuple[np.ndarray, ...]:
     return x_train, y_train, x_test, y_test
 
 
-def compiled(recipe: Recipe, images: int) -> keras.Sequential:
-    """A network to be trained on so many images."""
-    steps = recipe.epochs * -(-images // recipe.batch_size)  # rounded up, as `fit` counts
-    rate = recipe.rate
-    if recipe.decays:
-        warm_up = round(recipe.warm_up * steps)
-        rise = {"warmup_target": recipe.rate, "warmup_steps": warm_up} if warm_up else {}
-        start = 0.0 if warm_up else recipe.rate
-        rate = keras.optimizers.schedules.CosineDecay(start, steps - warm_up, **rise)
-    adam = partial(keras.optimizers.AdamW, weight_decay=recipe.weight_decay)
-    network = recipe.network()
-    network.compile(
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
-        optimizer=adam(rate) if recipe.weight_decay else keras.optimizers.Adam(rate),
-        steps_per_execution=20,
-    )
-    return network
-
-
 def train(data, name: str, seed: int) -> tuple[dict, np.ndarray]:
     """Train a network once, by its recipe: its row, and whether each image was right.
 
@@ -146,7 +124,18 @@ def train(data, name: str, seed: int) -> tuple[dict, np.ndarray]:
     x_train, y_train, x_test, y_test = images_for(data, recipe, seed)
     helpers.forget_networks()
     keras.utils.set_random_seed(seed)
-    network = compiled(recipe, len(x_train))
+    steps = recipe.epochs * -(-len(x_train) // recipe.batch_size)  # rounded up, as `fit` counts
+    rate, warm_up = recipe.rate, round(recipe.warm_up * steps)
+    if recipe.decays:
+        rise = {"warmup_target": rate, "warmup_steps": warm_up} if warm_up else {}
+        start = 0.0 if warm_up else rate
+        rate = keras.optimizers.schedules.CosineDecay(start, steps - warm_up, **rise)
+    network = recipe.network()
+    network.compile(
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.smoothing),
+        optimizer=keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay),
+        steps_per_execution=20,
+    )
     labels = keras.utils.to_categorical(y_train, 10)
     started = time.perf_counter()
     batches = helpers.shuffled_batches(x_train, labels, recipe.batch_size)
@@ -154,20 +143,11 @@ def train(data, name: str, seed: int) -> tuple[dict, np.ndarray]:
     seconds = time.perf_counter() - started
     predicted = network.predict(x_test, batch_size=BATCH_SIZE, verbose=0)
     right, of_label = predicted.argmax(axis=1) == y_test, predicted[np.arange(count), data.y_test]
-    row = {"data": data.name, "network": name, "seed": seed, "epochs": recipe.epochs}
-    row |= {"train_images": len(x_train), "seconds": round(seconds, 1)}
-    row["valid_accuracy"] = "" if recipe.all_images else round(right[count:].mean(), 6)
-    row["test_accuracy"] = round(right[:count].mean(), 6)
-    row["test_loss"] = round(-np.log(np.clip(of_label, 1e-7, 1)).mean(), 5)
-    return row, right
-
-
-def read_answers(path: Path) -> dict[str, np.ndarray]:
-    """By "data/network/seed", the packed bits of one training."""
-    if not path.exists():
-        return {}
-    with np.load(path) as file:
-        return dict(file)
+    row = [data.name, name, seed, recipe.epochs, len(x_train), round(seconds, 1)]
+    row.append("" if recipe.all_images else round(right[count:].mean(), 6))
+    row.append(round(right[:count].mean(), 6))
+    row.append(round(-np.log(np.clip(of_label, 1e-7, 1)).mean(), 5))
+    return dict(zip(COLUMNS, row, strict=True)), right
 
 
 def keep_answers(folder: Path, row: dict, right: np.ndarray) -> None:
@@ -175,7 +155,7 @@ def keep_answers(folder: Path, row: dict, right: np.ndarray) -> None:
     path = folder / "answers.npz"
     with open(folder / ".answers.lock", "w") as lock:  # several may record side by side
         take_lock(lock, wait=True)
-        answers = read_answers(path)
+        answers = dict(np.load(path)) if path.exists() else {}
         answers[f"{row['data']}/{row['network']}/{row['seed']}"] = np.packbits(right)
         write_atomically(path, lambda part: np.savez_compressed(part, **answers))
 
@@ -185,7 +165,8 @@ def machine() -> str:
     import tensorflow as tf
 
     versions = f"TensorFlow {tf.__version__}, Keras {keras.version()}, NumPy {np.__version__}"
-    return f"# {this_machine()}, AVX-512: {has_avx512()}; {versions}"
+    has_avx512 = "avx512f" in CPUINFO if CPUINFO else None
+    return f"# {this_machine()}, AVX-512: {has_avx512}; {versions}"
 
 
 def record(data, path: Path, seeds: dict[str, int]) -> None:
@@ -207,24 +188,23 @@ def record(data, path: Path, seeds: dict[str, int]) -> None:
             if name in WITH_ANSWERS:  # before the row, which says that all is there
                 keep_answers(path.parent, row, right)
             with path.open("a") as file:  # in one piece, whenever the work is stopped
-                file.write(",".join(str(row[column]) for column in COLUMNS) + "\n")
+                file.write(",".join(map(str, row.values())) + "\n")
             print(f"{name}, seed {seed}: {row['seconds']:.0f} s", flush=True)
 
 
 def check(data, path: Path, count: int) -> bool:
     """Repeat some rows, chosen at random, and print how each compares. False if one differs."""
-    table, all_the_same = pd.read_csv(path, comment="#"), True
+    table, same = pd.read_csv(path, comment="#"), []
     for row in table.sample(min(count, len(table))).itertuples():
         again, _ = train(data, row.network, row.seed)
         # Another processor rounds differently, which is as good as another seed.
-        measure = "test_accuracy" if RECIPES[row.network].all_images else "valid_accuracy"
-        allowed = max(0.002, 4 * table[table["network"] == row.network][measure].std())
-        difference = again[measure] - getattr(row, measure)
-        same = abs(difference) <= allowed
-        all_the_same &= same
-        verdict = "the same" if same else "NOT the same"
+        accuracies = table[table["network"] == row.network]["test_accuracy"]
+        allowed = max(0.002, 4 * accuracies.std())
+        difference = again["test_accuracy"] - row.test_accuracy
+        same.append(abs(difference) <= allowed)
+        verdict = "the same" if same[-1] else "NOT the same"
         print(f"{row.network}, seed {row.seed}: {difference:+.2%} of {allowed:.2%}: {verdict}")
-    return all_the_same
+    return all(same)
 
 
 def main() -> None:
@@ -238,10 +218,7 @@ def main() -> None:
     if chosen.check:
         sys.exit(not check(data, path, chosen.check))
     seeds = {name: RECIPES[name].seeds[data.name != "MNIST"] for name in RECIPES}
-    try:
-        record(data, path, {name: chosen.seeds or seeds[name] for name in chosen.networks or seeds})
-    except KeyboardInterrupt:
-        sys.exit("\nrecord: interrupted; `make record` goes on with what is missing")
+    record(data, path, {name: chosen.seeds or seeds[name] for name in chosen.networks or seeds})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Train the two networks as one of three programs would; print what it took, as JSON.
 
-    python -m tools.measure.variants PROGRAM ARRAYS.npz DENSE_EPOCHS CNN_EPOCHS
-
 bench.py starts each in a process of its own, with a file of MNIST-shaped arrays. Each needs NumPy
 and its own framework, and no more. A program gives, for each network, the seconds of its training
 and its accuracy on the test images.
@@ -66,9 +64,8 @@ def plain_torch(arrays: Mapping, epochs: list[int]) -> Results:
     """The same two networks in a plain PyTorch loop."""
     from torch import from_numpy, nn, optim
 
-    x_train, x_test = (
-        from_numpy(arrays[x].astype("float32") / 255).unsqueeze(1) for x in ("x_train", "x_test")
-    )
+    images = (arrays[x].astype("float32") / 255 for x in ("x_train", "x_test"))
+    x_train, x_test = (from_numpy(x).unsqueeze(1) for x in images)
     y_train, y_test = (from_numpy(arrays[y].astype("int64")) for y in ("y_train", "y_test"))
     count = len(x_train) * 4 // 5
     dense = [nn.Flatten(), nn.Linear(784, 25), nn.ReLU(), nn.Linear(25, 25)]

@@ -1,9 +1,12 @@
 """Render executed notebooks as a site to read: plain HTML that needs no network.
 
 A folder holds the numbered notebooks, in `extras/` those off the path, and in `solutions/` one
-notebook NAME_solutions.ipynb for each NAME.ipynb that has exercises.
+notebook NAME_solutions.ipynb for each NAME.ipynb that has exercises. The live parts of a page are
+views: scripts in the form that anywidget takes, which live.js.j2 puts together.
 """
 
+import base64
+import io
 import re
 from datetime import datetime
 from functools import partial
@@ -11,21 +14,26 @@ from itertools import pairwise
 from pathlib import Path
 
 import nbformat
-from jinja2 import Environment
 from nbconvert import HTMLExporter
+from PIL import Image
 from traitlets.config import Config
 
 from mnist_helpers.convolution_view import VIEW_TYPE
+from mnist_helpers.pad import PICTURE_TEXT
 
-from .covers import cover
-from .live import HELPERS, add_live_parts, live_views
 from .text import can_scroll, is_term, markdown_to_html, slug
 
 TEMPLATE = Path(__file__).with_name("template")
+HELPERS = Path(__file__).parents[2] / "mnist_helpers"
+# Each view's script and styles, without their suffix: in `mnist_helpers/` or in the template.
+VIEWS = {"pad": "pad", "convolution": "convolution_view", "shift": "shift"}
+ASKING = ["pad", "shift"]  # the views that ask the networks; other pages do not load the weights
 TITLE = "Two neural networks on MNIST"
 # How long things take someone who wants to understand them.
 WORDS_A_MINUTE = 150
 SECONDS = {"line of code": 8, "figure": 90, "guess": 45, "your turn": 180}
+COVER = (560, 400)  # pixels, at most; twice what the front page shows, for sharp screens
+COVER_QUALITY = 75  # of WebP: some 20 kB a figure
 # What a page can show, best first. Widgets need a kernel; their text stands for them.
 SHOWN = [VIEW_TYPE, "image/png", "text/html", "text/markdown", "text/plain"]
 # The notebooks link to their neighbours for JupyterLab; a page has its own links for that.
@@ -36,11 +44,6 @@ SENTENCE_END = re.compile(r"(?<=[.?:])\s+(?=[A-Z*`])")
 
 def markdown_of(notebook: nbformat.NotebookNode) -> str:
     return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-
-
-def title_of(notebook: nbformat.NotebookNode) -> str:
-    found = re.search(r"^# (.+)$", markdown_of(notebook), re.MULTILINE)
-    return found.group(1).strip() if found else "Untitled"
 
 
 def html_under(notebook: nbformat.NotebookNode, heading: str) -> str:
@@ -65,15 +68,41 @@ def minutes_to_read(notebook: nbformat.NotebookNode) -> int:
     """How long words, code in sight, figures, guesses and tasks take, rounded to five minutes."""
     without_addresses = re.sub(r"\]\([^)]*\)", "]", markdown_of(notebook))
     seconds = 60 * len(without_addresses.split()) / WORDS_A_MINUTE
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         lines = 0 if is_hidden(cell, "source") else len(cell.source.splitlines())
         figures = sum("image/png" in output.get("data", {}) for output in cell.outputs)
         seconds += SECONDS["line of code"] * lines + SECONDS["figure"] * figures
         seconds += SECONDS["guess"] * is_hidden(cell, "outputs")
         seconds += SECONDS["your turn"] * ("your-turn" in cell.metadata.get("tags", []))
     return 5 * max(1, round(seconds / 60 / 5))
+
+
+def cover(notebook: nbformat.NotebookNode) -> dict:
+    """A small picture of a notebook, with the attributes src, alt, width and height.
+
+    It shows the figure whose cell is marked {"cover": true}, or else the first, and has its text.
+    Empty for a notebook without figures.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells.sort(key=lambda cell: not cell.metadata.get("mnist_tutorial", {}).get("cover"))
+    outputs = [output for cell in cells for output in cell.outputs]
+    figure = next((out for out in outputs if "image/png" in out.get("data", {})), None)
+    if figure is None:
+        return {}
+    image = Image.open(io.BytesIO(base64.b64decode(figure.data["image/png"]))).convert("RGB")
+    image.thumbnail(COVER, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=COVER_QUALITY, method=6)
+    source = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    alt = figure.metadata.get("image/png", {}).get("alt", "")
+    return {"src": source, "alt": alt, "width": image.width // 2, "height": image.height // 2}
+
+
+def live_views(notebook: nbformat.NotebookNode) -> list[str]:
+    """The live parts of a notebook, each once, as the outputs of its cells name them."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    views = [output.get("data", {}).get(VIEW_TYPE, {}).get("view") for output in outputs]
+    return list(dict.fromkeys(filter(None, views)))
 
 
 def glossary(pages: list[dict]) -> list[dict]:
@@ -105,11 +134,13 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 def describe(path: Path, source: Path, about: dict) -> dict:
     """A notebook below `source`: where its page is, and what the front page says of it."""
     notebook = read_notebook(path)
-    number = re.match(r"\d+(?=_)", path.stem)
+    href = path.relative_to(source).with_suffix(".html").as_posix()
+    number = re.match(r"\d+(?=_)", href)  # of a lesson
+    title, *_ = re.findall(r"^# (.+)$", markdown_of(notebook), re.MULTILINE) or [path.stem]
     page = {
         "notebook": notebook,
-        "href": path.relative_to(source).with_suffix(".html").as_posix(),
-        "title": (f"{int(number.group())}. " if number else "") + title_of(notebook),
+        "href": href,
+        "title": f"{int(number.group())}. {title}" if number else title,
         "summary": html_under(notebook, "What you.ll do"),
         "goals": html_under(notebook, "What you.ll learn"),
         "time": notebook.metadata.get("mnist_tutorial", {}).get("time"),
@@ -120,9 +151,7 @@ def describe(path: Path, source: Path, about: dict) -> dict:
     }
     solved = source / "solutions" / f"{path.stem}_solutions.ipynb"
     if solved.exists():
-        notebook, href = read_notebook(solved), f"solutions/{solved.stem}.html"
-        solutions = {"notebook": notebook, "href": href, "title": title_of(notebook)}
-        page["solutions"] = solutions | {"made": made(notebook, about), "prev": page}
+        page["solutions"] = describe(solved, source, about) | {"prev": page}
     return page
 
 
@@ -155,13 +184,17 @@ def exporter_for(out: Path) -> HTMLExporter:
         filters={function.__name__: function for function in filters},
         config=Config({"NbConvertBase": {"display_data_priority": SHOWN}}),
     )
-    add_live_parts(exporter.environment, out)
+    png = base64.b64encode((HELPERS / "pad.png").read_bytes()).decode()
+    pad = {"src": f"data:image/png;base64,{png}", "alt": PICTURE_TEXT, "width": 760, "height": 430}
+    asking = ASKING if (out / "networks.js").exists() else []  # without them the pad says so
+    exporter.environment.globals |= {"site": TITLE, "view_type": VIEW_TYPE, "view_files": VIEWS}
+    exporter.environment.globals |= {"asking": asking, "pad_picture": pad}
     return exporter
 
 
-def write_page(environment: Environment, out: Path, href: str, template: str, **values) -> None:
+def write_page(exporter: HTMLExporter, out: Path, href: str, template: str, **values) -> None:
     top = "../" * href.count("/")
-    html = environment.get_template(template).render(site=TITLE, top=top, **values)
+    html = exporter.environment.get_template(template).render(top=top, **values)
     (out / href).parent.mkdir(parents=True, exist_ok=True)
     (out / href).write_text(html, encoding="utf-8")
 
@@ -184,7 +217,7 @@ def build_site(source: Path, out: Path, about: dict) -> None:
     for old_page in out.rglob("*.html"):
         old_page.unlink()
     exporter, pages = exporter_for(out), lessons + extras
-    write = partial(write_page, exporter.environment, out)
+    write = partial(write_page, exporter, out)
     for page, following in pairwise(pages):
         page["next"], following["prev"] = following, page
     for page in pages + [page["solutions"] for page in pages if "solutions" in page]:

@@ -22,9 +22,8 @@ class Renderer(IPythonRenderer):
     """Markdown to HTML, with MathML for formulas, page links, and tables that can scroll."""
 
     def strong(self, text: str) -> str:
-        if not is_term(text):
-            return super().strong(text)
-        return f'<dfn id="term-{slug(text)}">{text}</dfn>'
+        term = f'<dfn id="term-{slug(text)}">{text}</dfn>'
+        return term if is_term(text) else super().strong(text)
 
     def heading(self, text: str, level: int, **attrs) -> str:
         name = slug(re.sub(r"<[^>]+>", "", text))

@@ -68,7 +68,7 @@ function normalise({ shape, data }, { scale, offset }) {
   return { shape, data: scaled };
 }
 
-function pool(image, { size, strides }) {
+function pool(image, { pool_size: size, strides }) {
   const [height, width, channels] = image.shape;
   const rows = steps(height, size[0], strides[0], "valid").count;
   const columns = steps(width, size[1], strides[1], "valid").count;
