@@ -10,8 +10,7 @@ from pathlib import Path
 
 from tools.claims import register_engine
 from tools.machine import peak_memory
-
-ROOT = Path(__file__).resolve().parent.parent
+from tools.tutorial import ROOT
 
 
 class NotebookFailed(Exception):

@@ -6,10 +6,10 @@ Standard library only: it runs before anything is installed.
 import re
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.tutorial import ROOT
+
 NOTEBOOKS = ROOT / "notebooks"
 BINDER = "https://mybinder.org/v2"
 COLAB = "https://colab.research.google.com/github"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import nbformat
 
-from tools.execute import ROOT, NotebookFailed, execute
+from tools.execute import NotebookFailed, execute
 from tools.run import NOTEBOOKS, choose, files, notebooks
+from tools.tutorial import ROOT
 
 # What belongs to one run or one window, not to the notebook: time stamps, versions, progress.
 PASSING = ("papermill", "execution", "falsified", "widgets", "collapsed", "scrolled")

@@ -25,10 +25,11 @@ import psutil
 
 from mnist_helpers import load_mnist
 from mnist_helpers.files import artifacts_folder
-from tools.execute import ROOT, NotebookFailed, execute
+from tools.execute import NotebookFailed, execute
 from tools.links import links
 from tools.lockfile import take_lock
 from tools.machine import this_machine
+from tools.tutorial import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
