@@ -53,11 +53,11 @@ class Recipe:
         return BUILDERS[function](*arguments)
 
 
-def cnn_with(convolutions: int) -> keras.Sequential:
-    """The CNN of notebook 03 with one, two or three convolutional layers."""
+def cnn_with(convolutions: int, learned: bool = True) -> keras.Sequential:
+    """The CNN of notebook 03 with so many convolutional layers, whose kernels learn or do not."""
     stack = [keras.Input((28, 28)), layers.Rescaling(1 / 255), layers.Reshape((28, 28, 1))]
     for kernels in (12, 20, 20)[:convolutions]:
-        stack.append(layers.Conv2D(kernels, kernel_size=3, activation="relu"))
+        stack.append(layers.Conv2D(kernels, 3, activation="relu", trainable=learned))
     stack += [layers.Flatten(), layers.Dense(25, activation="relu")]
     return keras.Sequential([*stack, layers.Dense(10, activation="softmax")])
 
@@ -145,8 +145,7 @@ def train(data, name: str, seed: int) -> tuple[dict, np.ndarray]:
     right, of_label = predicted.argmax(axis=1) == y_test, predicted[np.arange(count), data.y_test]
     row = [data.name, name, seed, recipe.epochs, len(x_train), round(seconds, 1)]
     row.append("" if recipe.all_images else round(right[count:].mean(), 6))
-    row.append(round(right[:count].mean(), 6))
-    row.append(round(-np.log(np.clip(of_label, 1e-7, 1)).mean(), 5))
+    row += [round(right[:count].mean(), 6), round(-np.log(np.clip(of_label, 1e-7, 1)).mean(), 5)]
     return dict(zip(COLUMNS, row, strict=True)), right
 
 
