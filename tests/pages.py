@@ -100,7 +100,8 @@ def write_small_notebooks(folder: Path) -> None:
         code(claim, tags=["claim"], jupyter=hidden["source"]),
         code("# Check the settings above\ncheck(digits, 1, 10)", jupyter=hidden["source"]),
         code("28 * 28", display({"text/plain": "784"}), jupyter=hidden["outputs"]),
-        code("show_picture()", tags=["not-on-page"]),
+        code("# Your turn: twice a number\ndef double(number): ...", tags=["your-turn"]),
+        code("show_picture()", tags=["your-turn-check"]),
     ]
     about = {"mnist_tutorial": {"time": "about 2 minutes"}}
     about["papermill"] = {"end_time": "2026-03-09T23:59:58.1+00:00"}

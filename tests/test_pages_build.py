@@ -142,6 +142,12 @@ def test_formulas_are_mathml_and_what_needs_a_kernel_is_text(site):
     assert "A button." in html and "show_picture()" not in html
 
 
+def test_the_learners_turn_is_a_question_with_its_line(site):
+    (turn,) = elements(site["01_first.html"], ".turn")
+    assert turn.p.text == "Your turn: twice a number"
+    assert turn.pre.text.strip() == "def double(number): ..."
+
+
 def test_glossary_lists_each_term_once_with_its_sentence_and_where_it_stands(site):
     terms = [term.text for term in elements(site["glossary.html"], "dt")]
     assert terms == ["brightness", "Ink", "pixels", "Shape"]
