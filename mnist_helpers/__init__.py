@@ -14,7 +14,7 @@ if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _MODULES = {  # the public names, by the module that defines them
-    "checks": "check_parameter checked preflight",
+    "checks": "check_parameter checked preflight your_turn",
     "convolution_view": "ConvolutionView",
     "data": "hold_out load_mnist",
     "keras_setup": "keras",
@@ -22,7 +22,7 @@ _MODULES = {  # the public names, by the module that defines them
     "networks": "build_cnn build_compact_cnn build_dense build_wide_dense count_multiplications",
     "pad": "DrawingPad PictureUpload load_collection",
     "photographs": "picture_steps prepare_picture read_picture",
-    "plots": "plot_differences plot_digit plot_digits plot_learning_curves plot_seeds plot_shifts "
+    "plots": "plot_differences plot_digits plot_learning_curves plot_seeds plot_shifts "
     "plot_weights show_figure",
     "results": "accuracy_interval load_records prediction_interval report_result",
     "strokes": "EXAMPLE_DRAWINGS preparation_steps prepare_strokes",

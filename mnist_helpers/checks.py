@@ -1,15 +1,22 @@
-"""Checks of the machine, the data and a notebook's parameters, and of when a claim holds."""
+"""Checks of the machine, of a notebook's parameters and claims, and of a learner's answers."""
 
+import copy
+import inspect
 import os
 import platform
+import sys
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Number
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 NEEDED_GB = 1.0  # training in any notebook stays below this; see build/results.json
+_GOES_ON = "The notebook goes on with the one way that is folded above."
 
 
 def preflight(data) -> None:
@@ -73,3 +80,58 @@ def checked(condition: bool) -> bool:
     if not condition:
         print("Not checked in full: the claim is about the settings as they come.")
     return condition
+
+
+def your_turn(name: str, one_way: Callable, *cases: tuple) -> Callable:
+    """Say whether the learner's function `name` gives what `one_way` gives, and return it if so.
+
+    Both are called with the arguments of each of the cases, the smallest of which comes first. An
+    answer is right where its shape and its values are, whatever its type. Where nothing is written
+    yet, or something else is given or raised, that is printed, and `one_way` is returned.
+    """
+    yours = vars(sys.modules["__main__"]).get(name)  # a cell with a syntax error defines nothing
+    if yours is None or _is_stub(yours, one_way):
+        print(f"{name}: not written yet. {_GOES_ON}")
+        return one_way
+    for arguments in cases:
+        if problem := _difference(yours, one_way, arguments):
+            print(f"{name}: not yet. {problem}\n{_GOES_ON}")
+            return one_way
+    print(f"{name}: right. The notebook goes on with yours.")
+    return yours
+
+
+def _is_stub(yours: object, one_way: Callable) -> bool:
+    """Whether the learner has written nothing, or the notebook's own version stands there."""
+
+    def stub(): ...
+
+    code = getattr(yours, "__code__", stub.__code__).co_code
+    return code == stub.__code__.co_code or yours.__name__ == one_way.__name__
+
+
+def _difference(yours: object, one_way: Callable, arguments: tuple) -> str:
+    """What is wrong with an answer to these arguments, in a sentence; empty if it is right."""
+    names = inspect.signature(one_way).parameters
+    given = ", ".join(f"{name} = {_text(x)}" for name, x in zip(names, arguments, strict=True))
+    expected = one_way(*copy.deepcopy(arguments))
+    try:
+        answer = yours(*copy.deepcopy(arguments))
+    except (Exception, KeyboardInterrupt) as error:  # whatever the learner has written
+        lines = traceback.extract_tb(error.__traceback__)
+        own = [line for line in lines if line.filename == inspect.getfile(yours)]
+        where = f", in its line `{own[-1].line}`" if own else ""
+        return f"For {given},\nyours stops with {type(error).__name__}: {error}{where}."
+    with suppress(TypeError, ValueError):  # it is nothing, text, or rows of several lengths
+        if np.shape(answer) == np.shape(expected) and np.allclose(answer, expected, atol=1e-5):
+            return ""
+    return f"For {given},\n{_text(expected)} is expected, and yours gives {_text(answer)}."
+
+
+def _text(value: object) -> str:
+    """A value in a few characters."""
+    if not isinstance(value, np.ndarray | np.generic):
+        return repr(value)[:200]
+    short = {"precision": 3, "suppress_small": True, "threshold": 20, "edgeitems": 2}
+    values = " ".join(np.array2string(np.asarray(value), separator=", ", **short).split())
+    return values + (f" of shape {value.shape}" if value.size > 20 else "")

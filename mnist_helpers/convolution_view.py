@@ -31,17 +31,15 @@ def view_source(file: str) -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in (shared, own))
 
 
-def with_stand_ins(
-    bundle: tuple[dict, dict], values: dict, picture: str, description: str, size: tuple[int, int]
-) -> tuple[dict, dict]:
+def with_stand_ins(bundle: tuple, values: dict, picture: str, alt: str, size: tuple) -> tuple:
     """A widget's output, data and metadata, with what readers without a kernel get.
 
     They see `picture`, a PNG file of this folder, shown at `size` = (width, height) in pixels
-    with `description` as its alternative text; a page gets `values` = {"view": name, …}.
+    with `alt` as its alternative text; a page gets `values` = {"view": name, …}.
     """
-    data, metadata = bundle
+    (data, metadata), (width, height) = bundle, size
     png = base64.b64encode((_HERE / picture).read_bytes()).decode()
-    about = {"alt": description, "width": size[0], "height": size[1]}
+    about = {"alt": alt, "width": width, "height": height}
     return data | {"image/png": png, VIEW_TYPE: values}, metadata | {"image/png": about}
 
 
@@ -58,34 +56,13 @@ def digits_as_json(images: np.ndarray, labels: Sequence[int]) -> list[dict]:
     ]
 
 
-def shift_view(
-    images: np.ndarray, labels: Sequence[int], shifts: Sequence[int], accuracies: Mapping
-) -> dict:
-    """The page's view to move a digit: `images`, uint8 (n, 28, 28), and what `plot_shifts` draws.
-
-    `shifts` and `accuracies` are as `plot_shifts` takes them; the view draws the means. Raises
-    ValueError for images or labels that do not fit.
-    """
-    curves = []  # a list, because a notebook's file does not keep the order of a dictionary
-    for name, trainings in accuracies.items():
-        means = np.atleast_2d(trainings).mean(axis=0)
-        curves.append({"name": name, "accuracies": [round(float(mean), 4) for mean in means]})
-    return {
-        "view": "shift",
-        "digits": digits_as_json(images, labels),
-        "shifts": [int(shift) for shift in shifts],
-        "curves": curves,
-    }
-
-
 class ConvolutionView(anywidget.AnyWidget):
     """Digits under a frame that is moved about; the patch in it is multiplied by a kernel.
 
     `images` are uint8 (n, 28, 28) with n `labels`. `kernels` maps the names to choose from to
     weights (3, 3), which are rounded to two decimals, so that what is shown is what is
     computed. The frame starts around the pixel at `row` and `column`, each from 1 to 26.
-    Raises ValueError for other shapes. A page shows the same view; where neither it nor a
-    running kernel is there, a picture of the view in use stands in.
+    Raises ValueError for other shapes.
     """
 
     _esm = view_source("convolution_view.js")
@@ -96,9 +73,7 @@ class ConvolutionView(anywidget.AnyWidget):
     row = traitlets.Int().tag(sync=True)
     column = traitlets.Int().tag(sync=True)
 
-    def __init__(
-        self, images: np.ndarray, labels: Sequence[int], kernels: Mapping, row=14, column=14
-    ):
+    def __init__(self, images, labels: Sequence[int], kernels: Mapping, row=14, column=14):
         if not kernels or any(np.shape(kernel) != (3, 3) for kernel in kernels.values()):
             raise ValueError("expected one kernel or more by name, each of shape (3, 3)")
         rounded = [

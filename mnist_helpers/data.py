@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import IncompleteRead
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
+from . import offline_digits
 from .files import expanded, user_folder, write_atomically
 
 # Where keras.datasets.mnist downloads from.
@@ -51,15 +53,29 @@ class Mnist:
     x_test: np.ndarray  # (10000, 28, 28)
     y_test: np.ndarray  # (10000,)
 
+    @cached_property
+    def writers(self) -> tuple[np.ndarray, np.ndarray]:
+        """`writer_train` and `writer_test`: int64 numbers that say which images belong together.
+
+        On MNIST the people who wrote them, those from 2100 on high-school students, the others
+        employees of the Census Bureau; on the offline digits the originals that they are varied
+        from. Source: C. Yadav, L. Bottou, "Cold case: the lost MNIST digits", 2019 (QMNIST).
+        """
+        if self.name != "MNIST":
+            return offline_digits.originals_of_images()
+        with np.load(Path(__file__).with_name("writers.npz")) as file:
+            return file["train"].astype(np.int64), file["test"].astype(np.int64)
+
+    writer_train = property(lambda self: self.writers[0])  # (60000,)
+    writer_test = property(lambda self: self.writers[1])  # (10000,)
+
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.x_train):,} training, {len(self.x_test):,} test images>"
 
     @property
     def originals(self) -> tuple[np.ndarray, np.ndarray]:
         """400 digits, `originals_for_test()`, that no training image of either data set shows."""
-        from .offline_digits import originals_for_test
-
-        return originals_for_test()
+        return offline_digits.originals_for_test()
 
 
 def load_mnist() -> Mnist:
@@ -116,10 +132,10 @@ def hold_out(data: Mnist) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 
     Gives x_train, y_train, x_valid and y_valid, uint8, each in the order of the source.
 
-    MNIST's file is not in random order, and neighbours in it share writers. So the first of every
-    five runs of 500 images is held out: their writers are, but for those at a run's ends, not
-    among the training images. (The first, because those are as hard as the file; notebook 01
-    measures it.) Of the offline digits it is the last 12,000, which have originals of their own.
+    MNIST's file is not in random order: see notebook 01. The first of every five runs of 500
+    images is held out, so that some of the employees are held out as a whole. (The first, because
+    those are as hard as the file.) Of the offline digits it is the last 12,000, which have
+    originals of their own.
     """
     position = np.arange(len(data.x_train))
     held_out = position // 500 % 5 == 0 if data.name == "MNIST" else position >= 48_000
@@ -176,15 +192,13 @@ def _aligned(array: np.ndarray) -> np.ndarray:
 def _load_offline_digits() -> Mnist:
     """The offline digits, from this user's cache or made anew (and then kept there)."""
     # A changed recipe gets another file name, so that an old file is not taken for it.
-    recipe = Path(__file__).with_name("offline_digits.py").read_bytes()
+    recipe = Path(offline_digits.__file__).read_bytes()
     version = hashlib.sha256(recipe).hexdigest()[:12]
     cached = user_folder(user_cache_path) / f"offline-digits-{version}.npz"
     try:
         arrays = _read_arrays(cached, sha256={})
     except ValueError:  # makes no difference: they are made from what is installed
-        from .offline_digits import make_offline_digits
-
-        arrays = dict(zip(SHAPES, make_offline_digits(), strict=True))
+        arrays = dict(zip(SHAPES, offline_digits.make_offline_digits(), strict=True))
         _keep(cached, lambda part: np.savez(part, **arrays))
     return Mnist("offline digits", **arrays)
 

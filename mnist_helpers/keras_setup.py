@@ -37,19 +37,6 @@ def _import_keras():
     return keras
 
 
-def _skip_tuning_of_input_pipelines() -> None:
-    """Make "off" the default of tf.data's tuning, which Keras uses to feed arrays to `fit`.
-
-    The end of an epoch waits for the tuner's thread to wake up, which it does after 10 ms, 20 ms,
-    40 ms … (TensorFlow 2.21). Code that sets the option itself still gets what it sets.
-    """
-    from tensorflow.data.experimental import AutotuneOptions
-
-    tuning = AutotuneOptions.enabled
-    if isinstance(tuning, property):  # else another TensorFlow, which may be slower so
-        AutotuneOptions.enabled = property(lambda options: bool(tuning.fget(options)), tuning.fset)
-
-
 def without_copying(array: np.ndarray) -> object:
     """A tensor in the memory of a large uint8 array at a multiple of 64 bytes; else the array."""
     from tensorflow.experimental import dlpack
@@ -70,7 +57,13 @@ keras = _import_keras()
 # A reader's own keras.json may say otherwise.
 keras.config.set_image_data_format("channels_last")
 keras.config.set_floatx("float32")
-_skip_tuning_of_input_pipelines()
+# "Off" becomes the default of tf.data's tuning: the end of an epoch waits for the tuner's thread to
+# wake up, after 10 ms, 20 ms, 40 ms … (TensorFlow 2.21). Code that sets it still gets what it sets.
+with suppress(ImportError, AttributeError):  # another TensorFlow, which may be slower so
+    from tensorflow.data.experimental import AutotuneOptions
+
+    tuning = AutotuneOptions.enabled
+    AutotuneOptions.enabled = property(lambda options: bool(tuning.fget(options)), tuning.fset)
 # `fit` and `predict` read images where NumPy keeps them. TensorFlow (2.21) copies them twice, once
 # into memory that its allocator for oneDNN never gives back.
 with suppress(ImportError, AttributeError):  # not a public name: without it they are copied

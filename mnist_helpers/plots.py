@@ -46,26 +46,14 @@ def show_figure(figure: Figure) -> None:
     show(data | getattr(figure, "live_view", {}), metadata={"image/png": about})
 
 
-def plot_digit(image: np.ndarray, title: str = "") -> Figure:
-    """One image, shape (height, width), any number type."""
-    hints = {1: "use image.reshape(28, 28)", 3: "of a batch take one, as in images[0]"}
-    image = _as_array(image, "image", "(28, 28)", hints)
-    height, width = image.shape
-    figure, axes = _figure(3.4, 3.6, title=title, xlabel="column", ylabel="row")
-    axes.imshow(image, cmap="gray_r", vmin=0, vmax=_black_at(image))
-    axes.set(xticks=[0, width - 1], yticks=[0, height - 1])
-    axes.spines[:].set_visible(True)
-    what = f"An image of {height} rows and {width} columns, ink dark on white"
-    return _described(figure, title, what)
-
-
 def plot_digits(
     images: np.ndarray, labels: Sequence | None = None, columns: int = 10, title: str = ""
 ) -> Figure:
     """Many images, shape (n, height, width), in a grid, each with its label below, if any."""
     hints = {2: "of one image make a batch, as in image[np.newaxis]"}
-    images = _as_array(images, "images", "(n, 28, 28)", hints)
-    scale = {"cmap": "gray_r", "vmin": 0, "vmax": _black_at(images)}
+    images = _as_pictures(images, "images", hints)
+    black = 255 if images.max() > 1 else 1  # raw pixels, or pixels scaled to 0–1
+    scale = {"cmap": "gray_r", "vmin": 0, "vmax": black}
     return _draw_grid("image", images, labels, columns, title, **scale)
 
 
@@ -73,7 +61,7 @@ def plot_weights(weights: np.ndarray, columns: int = 5, title: str = "") -> Figu
     """Weights as pictures, shape (n, height, width): blue below zero, white zero, red above."""
     hints = {2: "make pictures with kernel.T.reshape(-1, 28, 28)"}
     hints[4] = "make pictures with kernel[:, :, 0].transpose(2, 0, 1)"
-    weights = _as_array(weights, "weights", "(n, height, width)", hints)
+    weights = _as_pictures(weights, "weights", hints)
     limit = float(np.abs(weights).max()) or 1.0
     scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     figure = _draw_grid("picture", weights, None, columns, title, free_right=110, **scale)
@@ -123,7 +111,7 @@ def _draw_grid(
     grid = f"{_count(count, noun)} in {_count(rows, 'row')}"
     if labels is not None and count <= 20:
         grid += ", labelled " + ", ".join(str(label) for label in labels)
-    return _described(figure, title, grid[0].upper() + grid[1:])
+    return _described(figure, title, grid)
 
 
 def plot_learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
@@ -134,20 +122,19 @@ def plot_learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     if missing := [n for n in ("loss", "val_loss", "accuracy", "val_accuracy") if n not in history]:
         raise ValueError(f"the history lacks {', '.join(missing)}: expected that of `fit`")
     figure = Figure(figsize=(WIDTH, 3.5), layout="constrained")
-    epochs, whole = np.arange(len(history["loss"])) + 1, {"integer": True, "steps": [1, 2, 5, 10]}
+    epochs = np.arange(len(history["loss"])) + 1
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        style = {"linestyle": "--", "marker": "o", "markerfacecolor": BACKGROUND}
-        axes.plot(epochs, history[measure], label="training", markersize=4, **style)
-        axes.plot(epochs, history[f"val_{measure}"], "s-", label="validation", markersize=4)
+        axes.plot(epochs, history[measure], "o--", label="training", ms=4, mfc=BACKGROUND)
+        axes.plot(epochs, history[f"val_{measure}"], "s-", label="validation", ms=4)
         axes.set(title=measure.capitalize(), xlabel="epoch", xlim=(0.5, len(epochs) + 0.5))
-        axes.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=1, **whole))
+        axes.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=1, integer=True, steps=[1, 2, 5]))
         axes.grid(axis="y")
     axes.yaxis.set_major_formatter(PercentFormatter(1))  # of accuracy, the last
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     training, validation = (_percent(history[name][-1]) for name in ("accuracy", "val_accuracy"))
-    results = f"{training} in training, {validation} in validation"
-    span = f"after {_count(len(epochs), 'epoch')}"
-    return _described(figure, "Loss and accuracy by epoch", f"Final accuracy: {results} {span}")
+    results = f"{training} in training, {validation} in validation after"
+    results = f"Final accuracy: {results} {_count(len(epochs), 'epoch')}"
+    return _described(figure, "Loss and accuracy by epoch", results)
 
 
 def plot_seeds(accuracies: Mapping, recorded: Mapping | None = None) -> Figure:
@@ -201,7 +188,8 @@ def plot_differences(differences: Mapping, recorded: Mapping | None = None) -> F
 
 def _points_in_rows(names: list[str], own: Mapping, recorded: Mapping) -> tuple[Figure, Axes]:
     """A row for each name: one's own values, in a colour, on those on record, small and pale."""
-    figure, axes = _figure(7, 0.8 + 0.65 * len(names), ylim=(len(names) - 0.5, -0.8))
+    figure = Figure(figsize=(7, 0.8 + 0.65 * len(names)), layout="constrained")
+    axes = figure.add_subplot(axisbelow=True, ylim=(len(names) - 0.5, -0.8))
     pale = {"color": GREY, "alpha": 0.6, "markersize": 5}
     for row, name in enumerate(names):
         bold = {"color": f"C{row}", "alpha": 0.7, "markersize": 6.5, "clip_on": False}
@@ -225,8 +213,10 @@ def plot_shifts(
     `accuracies` maps a name to those of one training, or to a row for each of several, drawn thin.
     With `digits`, images uint8 (n, 28, 28) and their labels, a page has a view to move them.
     """
-    figure, axes = _figure(7, 3.8, title="Accuracy on shifted digits", xlabel="shift in pixels")
-    results = []
+    figure = Figure(figsize=(7, 3.8), layout="constrained")
+    axes = figure.add_subplot(axisbelow=True)
+    axes.set(title="Accuracy on shifted digits", xlabel="shift in pixels")
+    results, curves = [], []  # a list, because a notebook's file sorts the names of a dictionary
     for number, (name, trainings) in enumerate(accuracies.items()):
         trainings = np.atleast_2d(trainings)
         means = trainings.mean(axis=0)
@@ -234,6 +224,7 @@ def plot_shifts(
         axes.plot(shifts, trainings.T, color=f"C{number}", linewidth=0.8, alpha=0.5)
         axes.plot(shifts, means, label=name, **style)
         results.append(f"{name} {_percent(means[-1])}")
+        curves.append({"name": name, "accuracies": [round(float(mean), 4) for mean in means]})
     axes.axhline(0.1, color=GREY, linewidth=1, linestyle=":")
     axes.text(shifts[0], 0.09, "guessing", color=GREY, va="top")
     axes.set(ylim=(0, 1.02), xlim=(min(shifts) - 0.15, max(shifts) + 0.15), xticks=shifts)
@@ -241,16 +232,12 @@ def plot_shifts(
     axes.grid(axis="y")
     figure.legend(loc="outside right center")
     if digits:
-        from .convolution_view import VIEW_TYPE, shift_view
+        from .convolution_view import VIEW_TYPE, digits_as_json
 
-        figure.live_view = {VIEW_TYPE: shift_view(*digits, shifts, accuracies)}
+        view = {"view": "shift", "digits": digits_as_json(*digits), "curves": curves}
+        figure.live_view = {VIEW_TYPE: view | {"shifts": [int(shift) for shift in shifts]}}
     what = f"Accuracy on digits shifted by {shifts[0]} to {shifts[-1]} pixels"
     return _described(figure, what, f"At {shifts[-1]}: {', '.join(results)}")
-
-
-def _figure(width: float, height: float, **options) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot(axisbelow=True, **options)
 
 
 def _described(figure: Figure, *sentences: str) -> Figure:
@@ -263,24 +250,17 @@ def _count(number: int, noun: str) -> str:
 
 
 def _percent(fraction: float, decimals: int = 1) -> str:
-    """A percentage that never rounds to a certainty that is not there."""
-    smallest = 10.0**-decimals
-    if 0 < 100 * fraction < smallest / 2:
-        return f"<{smallest:.{decimals}f}%"
-    if 100 - smallest / 2 <= 100 * fraction < 100:
-        return f">{100 - smallest:.{decimals}f}%"
-    return f"{100 * fraction:.{decimals}f}%"
+    """A percentage that never rounds up to a certainty that is not there."""
+    text = f"{fraction:.{decimals}%}"
+    if fraction < 1 and text.startswith("100"):
+        return f">{1 - 10.0 ** (-2 - decimals):.{decimals}%}"
+    return text
 
 
-def _as_array(values, name: str, expected: str, hints: Mapping[int, str]) -> np.ndarray:
-    """The values as an array of the expected number of axes; `hints` say what to do with others."""
+def _as_pictures(values, name: str, hints: Mapping[int, str]) -> np.ndarray:
+    """The values as (n, height, width); `hints` say what to do with another number of axes."""
     array = np.asarray(values)
-    if array.ndim != expected.count(",") + 1 or array.size == 0:
+    if array.ndim != 3 or array.size == 0:
         hint = f": {hints[array.ndim]}" if array.ndim in hints else ""
-        raise ValueError(f"{name} has shape {array.shape}, expected {expected}{hint}")
+        raise ValueError(f"{name} has shape {array.shape}, expected (n, height, width){hint}")
     return array
-
-
-def _black_at(images: np.ndarray) -> int:
-    """The value to draw black: 255 for raw pixels, 1 for pixels scaled to 0–1."""
-    return 255 if images.max() > 1 else 1

@@ -86,11 +86,10 @@ class FitProgress(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         lines = [f"{self._epoch} epochs in {self._last.pop('seconds', 0):.0f} s"]
         values = _figures(self._last)
-        validation = [text[4:] for text in values if text.startswith("val_")]
-        training = [text for text in values if not text.startswith("val_")]
-        for images, texts in [("training", training), ("validation", validation)]:
+        for images, held_out in [("training images:", False), ("validation images:", True)]:
+            texts = [t.removeprefix("val_") for t in values if t.startswith("val_") == held_out]
             if texts:
-                lines.append(f"{images + ' images:':19} {', '.join(texts)}")
+                lines.append(f"{images:19} {', '.join(texts)}")
         self._line.update("\n".join(lines), last=True)
 
 

@@ -135,9 +135,6 @@ def hand_shadow(rng, down, right):
     return 1 - rng.uniform(0.4, 0.55) * ndimage.gaussian_filter(dark.astype(float), 6)
 
 
-# --- photographs --------------------------------------------------------------------------------
-
-
 def photograph(
     rng, digit, also=None, instead=None, rule=None, desk=None, light=None, then=np.asarray, **way
 ):

@@ -12,7 +12,6 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import ROOT, code_cells, copy_checkout, read
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -45,16 +44,6 @@ def test_a_learners_packages_are_complete_without_those_of_tests():
             if needed.marker is None or needed.marker.evaluate({"extra": ""}):
                 assert canonicalize_name(needed.name) in NAMES, f"{name} needs {line}"
                 assert needed.specifier.contains(version(needed.name), prereleases=True), line
-
-
-@needs_binders_python
-def test_environment_yml_installs_what_is_tested():
-    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    # Binder understands Python's version in this exact form only.
-    assert dependencies[:2] == ["python=3.11", "pip"]
-    entries = [Requirement(line) for line in dependencies[2]["pip"]]
-    entries = [entry for entry in entries if entry.marker is None or entry.marker.evaluate()]
-    assert {canonicalize_name(entry.name) for entry in entries} == NAMES
 
 
 @pytest.mark.skipif(os.name == "nt", reason="repo2docker does not run on Windows")

@@ -35,11 +35,8 @@ def test_the_tests_run_on_mnist_fetched_once_and_say_in_the_summary_what_they_sk
     assert 'SKIPPED" tests.txt >> "$GITHUB_STEP_SUMMARY"' in commands(JOBS[name])
 
 
-def test_every_lock_is_audited():
+def test_paths_to_tests_are_right_every_lock_is_audited_and_the_oldest_tensorflow_tested():
     assert [name for name in LOCKS if name not in commands(JOBS["audit"])] == []
-
-
-def test_each_path_to_a_test_is_right_and_the_oldest_tensorflow_is_tested():
     named = re.findall(r"tests/\S+\.py", "\n".join([SCRIPT, *map(commands, JOBS.values())]))
     assert len(named) >= 5 and [name for name in named if not list(ROOT.glob(name))] == []
     assert '"tensorflow-cpu==2.16.*"' in commands(JOBS["oldest-tensorflow"])

@@ -37,9 +37,8 @@ class TestCheckClass:
         wrong.write_bytes(b"no archive")
         code = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)"
         (tmp_path / "tensorflow.py").write_text(code)
-        status, lines = self.run(
-            MNIST_NPZ=str(wrong), MEM_LIMIT="100000000", PYTHONPATH=str(tmp_path)
-        )
+        settings = {"MNIST_NPZ": str(wrong), "PYTHONPATH": str(tmp_path)}
+        status, lines = self.run(MEM_LIMIT="100000000", **settings)
         assert lines[1].startswith("PROBLEM  Data: ") and str(wrong) in lines[1]
         assert lines[2].startswith("PROBLEM  Memory: ") and "Close other programs" in lines[2]
         assert lines[3].startswith("ok       Kernel: ")
@@ -59,8 +58,7 @@ class TestCheckClass:
             check_class.check_tensorflow()
 
     @pytest.mark.parametrize(
-        ("seconds", "accuracy", "problem"),
-        [(16, 0.9, "lower `epochs`"), (1, 0.1, "90 % is usual")],
+        ("seconds", "accuracy", "problem"), [(16, 0.9, "lower `epochs`"), (1, 0.1, "90 % is usual")]
     )
     def test_an_epoch_that_is_slow_or_learns_nothing_is_a_problem(self, seconds, accuracy, problem):
         with pytest.raises(check_class.Problem, match=problem):
@@ -87,9 +85,7 @@ class TestLinks:
             links.binder_link(remote, "main")
 
     @pytest.mark.parametrize(("host", "on_colab"), [("github.com", True), ("gitlab.com", False)])
-    def test_colab_opens_every_notebook_of_a_repository_on_github(
-        self, monkeypatch, host, on_colab
-    ):
+    def test_colab_opens_every_notebook_on_github(self, monkeypatch, host, on_colab):
         remote = f"git@{host}:someone/tutorial.git"
         monkeypatch.setattr(links, "origin", lambda: (remote, "a/branch"))
         addresses = links.links()

@@ -152,12 +152,7 @@ def test_a_download_that_cannot_be_kept_is_used_from_memory(content, cached, mon
     assert f"Nothing could be kept in {cached.parent} (" in capsys.readouterr().out
 
 
-# ---- where files are kept, and how they are written ----
-
-
-def test_a_checkout_keeps_networks_in_a_folder_of_its_own_a_package_in_the_users(
-    monkeypatch, tmp_path
-):
+def test_a_checkout_keeps_networks_in_itself_a_package_in_the_users_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("MNIST_ARTIFACTS", raising=False)
     kept = artifacts_folder() / "dense.keras"
     assert short_path(kept) == os.path.join("artifacts", "dense.keras")

@@ -12,7 +12,7 @@ from papermill.parameterize import parameterize_notebook
 
 from mnist_helpers import check_parameter
 
-DENSE = next(path for path in NOTEBOOKS if path.stem == "02_dense_network")
+IN_03 = NOTEBOOKS[2]
 
 
 def cells_with(path: Path, **parameters) -> list:
@@ -68,10 +68,10 @@ def client(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(client, tmp_path):
-    cells = [cell.source for cell in cells_with(DENSE, **SMALL[DENSE.stem], batch_size=10)]
+    cells = [cell.source for cell in cells_with(IN_03, **SMALL[IN_03.stem], batch_size=10)]
     network, compiling, fit, save = (
         cells[number_of(cells, text)]
-        for text in ("model = keras.Seq", "\nstart_kernel =", "fit = model.fit(", "save_run(")
+        for text in ("model = keras.Seq", "model.compile(", "fit = model.fit(", "save_run(")
     )
 
     def run(*sources: str, interrupts: int = 0) -> str:
@@ -90,11 +90,10 @@ def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(clie
         return ""
 
     start = cells[: number_of(cells, "= hold_out(data)") + 1]
-    start += ["import numpy as np\nlayers = keras.layers", network, compiling]
-    assert run(*start, fit, "history = fit.history") == ""
+    assert run(*start, network, compiling, fit, "history = fit.history") == ""
     # The names of this training are still there, beside a network of the next.
     assert run("epochs = 200", network, compiling, fit, interrupts=1) == "KeyboardInterrupt"
     assert "history is of another training" in run(save) and not list(tmp_path.iterdir())
     assert "run the cells again from the one that builds" in run(fit)
     assert run("epochs = 1", network, compiling, fit, "history = fit.history", save) == ""
-    assert [path.name for path in tmp_path.iterdir()] == ["dense.keras"]
+    assert [path.name for path in tmp_path.iterdir()] == ["cnn.keras"]

@@ -10,13 +10,12 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Thread
 
 import psutil
 import pytest
+from test_faults_data import Server
 
 from tools.check_class import Problem
 from tools.hub.check import Learner, check
@@ -55,22 +54,14 @@ def test_check_says_where_to_make_a_token(capsys):
 @pytest.mark.parametrize(
     ("status", "content", "problem"),
     [
-        (200, b"<html>", "200, not a JupyterHub"),
-        (403, b'{"message": "Missing or invalid credentials"}', "403 Missing or invalid cred"),
+        ("200 OK", b"<html>", "200, not a JupyterHub"),
+        ("403 No", b'{"message": "Missing or invalid credentials"}', "403 Missing or invalid cred"),
     ],
     ids=["no hub", "no such token"],
 )
 def test_check_says_what_the_answer_of_an_address_means(capsys, status, content, problem):
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(content)
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        Thread(target=server.serve_forever).start()
-        assert not check(Learner(f"http://127.0.0.1:{server.server_port}", "token"), slow_epoch=15)
-        server.shutdown()
+    with Server(f"HTTP/1.0 {status}\r\n\r\n".encode(), content) as server:
+        assert not check(Learner(server.url.removesuffix("/mnist.npz"), "token"), slow_epoch=15)
     assert f"PROBLEM  Log in: /hub/api/user: {problem}" in capsys.readouterr().out
 
 

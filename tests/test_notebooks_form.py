@@ -170,13 +170,13 @@ class TestNotebook:
         assert all(after <= before + 1 for before, after in pairwise(levels))
         assert len(texts) == len(set(texts))
 
-    def test_a_guess_is_answered_by_a_folded_output_and_then_by_the_text(self, path):
+    def test_a_guess_is_answered_by_a_folded_output_and_then_by_folded_sentences(self, path):
         assert len(after_each_guess(path)) >= (0 if path in SOLUTIONS else 2)
         for code, text in after_each_guess(path):
             *preparation, answer = code
             assert is_hidden(answer, "outputs"), answer.source
             assert not any(cell.outputs for cell in preparation), answer.source
-            assert text and not text.startswith("#"), text
+            assert FOLDED.match(text), text
 
     def test_the_line_that_stands_for_a_folded_output_gives_nothing_away(self, path):
         # JupyterLab shows the first line of a folded output.

@@ -119,8 +119,3 @@ def test_every_output_left_out_says_why(path):
     for cell in code_cells(read(path)):
         reasons = REASONS & set(tags(cell))
         assert len(reasons) == (1 if "nbval-ignore-output" in tags(cell) else 0), cell.source
-
-
-def test_many_outputs_are_compared():
-    outputs = [outputs for path in NOTEBOOKS for _, outputs in compared(read(path)) if outputs]
-    assert len(outputs) >= 25

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as npst
 from PIL import Image
 from scipy import ndimage
 
-from mnist_helpers import EXAMPLE_DRAWINGS, preparation_steps, prepare_strokes
+from mnist_helpers import EXAMPLE_DRAWINGS, prepare_strokes
 from mnist_helpers.photographs import prepare_picture, read_picture
 from mnist_helpers.strokes import center_in_box, crop_to_ink, draw_strokes, fit_in_box
 
@@ -31,9 +31,6 @@ def assert_in_mnist_form(image: np.ndarray) -> None:
     assert max(crop_to_ink(image).shape) <= 20
 
 
-# --- MNIST's preparation: crop, fit, place --------------------------------------------------
-
-
 def test_box_keeps_the_proportions_and_at_least_a_pixel_of_width():
     shapes = [fit_in_box(np.ones(shape)).shape for shape in [(200, 100), (5, 10), (1, 5000)]]
     assert shapes == [(20, 10), (10, 20), (1, 20)]
@@ -47,9 +44,6 @@ def test_an_image_in_mnists_form_hardly_changes_wherever_it_lies_and_however_lar
         page = np.zeros((300, 200), np.uint8)
         page[30:170, 40:180] = np.asarray(Image.fromarray(digit).resize((140, 140)))
         assert mean_difference(center_in_box(page), digit) < 16
-
-
-# --- strokes --------------------------------------------------------------------------------
 
 
 def test_centring_makes_a_small_drawing_in_a_corner_a_large_one_and_without_it_stays_there():
@@ -69,14 +63,6 @@ def test_pen_is_round_and_as_wide_as_mnists_along_a_slant_too():
     assert np.count_nonzero(slant) == pytest.approx(2 * radius * length + blot, rel=0.01)
 
 
-def test_steps_lead_from_the_drawing_to_the_prepared_image():
-    drawn, cropped, fitted, centered = preparation_steps(EXAMPLE_DRAWINGS[7]).values()
-    assert np.array_equal(drawn, prepare_strokes(EXAMPLE_DRAWINGS[7], centered=False))
-    assert np.array_equal(cropped, crop_to_ink(draw_strokes(EXAMPLE_DRAWINGS[7])))
-    assert np.array_equal(fitted, fit_in_box(cropped)) and max(fitted.shape) == 20
-    assert np.array_equal(centered, prepare_strokes(EXAMPLE_DRAWINGS[7]))
-
-
 @pytest.mark.parametrize(
     "strokes, message",
     [
@@ -92,8 +78,6 @@ def test_bad_strokes_are_refused_in_words(strokes, message):
     with pytest.raises(ValueError, match=message):
         prepare_strokes(strokes)
 
-
-# --- arrays ---------------------------------------------------------------------------------
 
 FORMS = {
     "inverted": lambda digit: 255 - digit,
@@ -146,8 +130,6 @@ def test_any_array_gives_an_image_or_a_value_error(data):
             return
     assert_in_mnist_form(image)
 
-
-# --- files ----------------------------------------------------------------------------------
 
 PAGE = np.repeat(np.repeat(np.arange(24, dtype=np.uint8).reshape(4, 6) * 10, 5, axis=0), 5, axis=1)
 

@@ -8,7 +8,7 @@ import picture_corpus as corpus
 import pytest
 from conftest import ROOT
 
-from mnist_helpers import picture_steps, prepare_picture
+from mnist_helpers import prepare_picture
 
 
 def like(image: np.ndarray, drawing: np.ndarray) -> float:
@@ -58,15 +58,6 @@ def test_what_is_in_the_way_is_the_reason_for_a_refusal(outcomes):
     ]
     other = [refusal for refusal in refusals if not refusal[2]]
     assert len(refusals) >= 5 and len(other) <= len(refusals) / 10, other
-
-
-def test_the_steps_end_with_what_is_prepared_and_leave_the_desk_out():
-    page = corpus.make("sheet on a dark desk", 3)
-    before = page.copy()
-    paper, ink, digit, prepared = picture_steps(page).values()
-    assert np.array_equal(prepared, prepare_picture(page)) and np.array_equal(page, before)
-    assert paper.dtype == digit.dtype == bool and paper.shape == ink.shape == digit.shape
-    assert not paper[0].any() and paper[digit].all()
 
 
 def test_every_threshold_is_used_and_says_what_it_decides_and_what_it_was_chosen_on():

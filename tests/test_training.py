@@ -27,9 +27,6 @@ def train(network=None, seed: int = 1, **options):
     return network
 
 
-# --- the networks ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("build", [build_dense, build_wide_dense, build_cnn, build_compact_cnn])
 def test_a_network_scales_raw_pixels_itself_and_gives_ten_probabilities(build, recwarn):
     network = build()
@@ -44,7 +41,6 @@ def test_a_network_scales_raw_pixels_itself_and_gives_ten_probabilities(build, r
 @pytest.mark.parametrize(
     "build, parameters, multiplications",
     [
-        (build_dense, 20_535, 784 * 25 + 25 * 25 + 25 * 10),
         (build_wide_dense, 290_506, 784 * 272 + 272 * 272 + 272 * 10),
         # A convolution's weights are used at every position of its output.
         (build_cnn, 290_585, 26 * 26 * 108 + 24 * 24 * 2_160 + 11_520 * 25 + 25 * 10),
@@ -56,20 +52,6 @@ def test_sizes_are_those_that_the_text_names(build, parameters, multiplications)
     assert count_multiplications(build()) == multiplications
 
 
-def test_training_images_of_the_compact_network_move_by_up_to_two_whole_pixels_each_way():
-    keras.utils.set_random_seed(1)
-    layer = build_compact_cnn().get_layer("shift_randomly")
-    dots = np.zeros((1_000, 28, 28, 1), "float32")
-    dots[:, 14, 14] = 1
-    moved = layer(dots, training=True).numpy()
-    assert np.array_equal(moved.sum(axis=(1, 2, 3)), np.ones(1_000))  # one pixel, not blurred
-    offsets = np.argwhere(moved)[:, 1:3] - 14
-    assert set(offsets[:, 0]) == set(offsets[:, 1]) == {-2, -1, 0, 1, 2}
-    assert np.array_equal(layer(dots, training=False), dots)
-    full = layer(np.ones_like(dots), training=True).numpy()  # what enters is background
-    assert set(np.unique(full)) == {0, 1} and full.sum(axis=(1, 2, 3)).min() == 26 * 26
-
-
 def test_probabilities_stay_32_bits_in_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -78,9 +60,6 @@ def test_probabilities_stay_32_bits_in_mixed_precision():
         keras.config.set_dtype_policy("float32")
     assert network.get_layer("convolution_1").compute_dtype == "bfloat16"
     assert network.predict(IMAGES[:3], verbose=0).dtype == "float32"
-
-
-# --- batches, and the arrays that they are cut from -----------------------------------------
 
 
 def orders(seed: int) -> list[list[int]]:
@@ -119,9 +98,6 @@ def test_large_images_of_hold_out_are_read_where_they_lie_and_other_arrays_are_c
     elsewhere = np.empty(x_train.size + 1, "uint8")[1:].reshape(x_train.shape)
     for array in (elsewhere, x_train[:10], x_train.astype("float32"), x_train[:, ::2]):
         assert without_copying(array) is array
-
-
-# --- the next network -----------------------------------------------------------------------
 
 
 def test_nothing_is_left_of_networks_that_are_not_held():

@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,10 +171,10 @@ class TestResults:
     def test_a_result_is_shown_and_can_be_read_by_programs(self, network, shown):
         history = train(network)
         network.evaluate(np.zeros((2, 28, 28)), np.eye(10)[:2], verbose=0)
-        options = {"test_loss": 0.2, "correct": 96, "total": 100}
-        (output,) = shown(report_result, "dense", network, history, **options)
-        line = output.data["text/plain"]
-        assert "96.00% of 100 test images" in line and "90.16% to 98.43%" in line
+        right, writer = np.arange(100) >= 4, np.arange(100) // 2
+        (output,) = shown(report_result, "dense", network, history, 0.2, right, writer)
+        line, (low, high) = output.data["text/plain"], accuracy_interval(right, writer)
+        assert f"96.00% of 100 test images right (95 % interval {low:.2%} to {high:.2%})" in line
         report = json.loads(json.dumps(output.data[results.RESULT_TYPE]))
         assert report["test_accuracy"] == 0.96 and report["parameters"] == 20_535
 
@@ -182,18 +183,33 @@ class TestResults:
         other = build_dense()
         train(other)
         with pytest.raises(ValueError, match="history is of another training"):
-            report_result("dense", other, history, 0.2, 96, 100)
+            report_result("dense", other, history, 0.2, [True, False], [1, 2])
         with pytest.raises(ValueError, match="history is of another training"):
             save_run("dense", other, history, SETTINGS)
         assert not artifacts.exists()
 
-    def test_the_interval_of_an_accuracy_is_scipys(self):
-        for correct, total in [(0, 1), (5, 10), (9_593, 10_000), (7, 7)]:
-            expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
-            assert accuracy_interval(correct, total) == pytest.approx((expected.low, expected.high))
-        for correct, total in [(-1, 10), (11, 10), (0, 0)]:
-            with pytest.raises(ValueError, match="need 0 <= correct <= total"):
-                accuracy_interval(correct, total)
+    def test_the_interval_holds_the_truth_in_95_of_100_cases_when_writers_are_drawn_anew(self):
+        with np.load(Path(results.__file__).with_name("writers.npz")) as file:
+            people, writer = np.unique(file["test"], return_inverse=True)
+        # Whoever wrote them differs so much that the error is 1.7 times that of separate images.
+        random, truth, inside = np.random.default_rng(1), 0.957, []
+        for _ in range(1_000):
+            accuracies = random.beta(33 * truth, 33 * (1 - truth), len(people))
+            low, high = accuracy_interval(random.random(10_000) < accuracies[writer], writer)
+            inside.append(low < truth < high)
+        assert 0.93 < np.mean(inside) < 0.97
+
+    def test_of_writers_of_one_image_each_the_interval_is_scipys_of_wilson(self):
+        writer = np.arange(10_000)
+        for correct in (3, 5_000, 9_593):
+            expected = binomtest(correct, 10_000).proportion_ci(method="wilson")
+            found = accuracy_interval(writer < correct, writer)
+            assert found == pytest.approx((expected.low, expected.high), abs=1e-5)
+        low, high = accuracy_interval(writer < 10_000, writer // 40)  # all right, by 250 writers
+        assert 0.98 < low < 0.99 and high == 1
+        for answers, writers in [([1, 0], [1, 2, 3]), ([1, 0, 1], [7, 7, 7])]:
+            with pytest.raises(ValueError, match=f"{len(answers)} answers, . writers of 3 images"):
+                accuracy_interval(answers, writers)
 
     def test_one_more_value_lies_in_the_prediction_interval_as_often_as_it_says(self):
         *before, after = np.random.default_rng(1).normal(97, 0.2, (6, 4_000))

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-import mnist_helpers
 from mnist_helpers import check_parameter, checked, checks, preflight
 from mnist_helpers.data import Mnist
 
@@ -32,18 +31,12 @@ def test_importing_the_package_loads_no_heavy_library_nor_do_data_and_figures_te
     assert python(code).stdout == "set()\n"
 
 
-def test_every_public_name_exists():
-    assert all(getattr(mnist_helpers, name) is not None for name in mnist_helpers.__all__)
-
-
 def test_ruff_finds_nothing():
     for command in (["check"], ["format", "--check"]):
         ruff = [sys.executable, "-m", "ruff", *command]
         done = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
 
-
-# --- Keras ----------------------------------------------------------------------------------
 
 # What a process finds after an import of Keras; printed as JSON.
 LOOK = """
@@ -101,8 +94,6 @@ def test_another_back_end_is_refused_in_a_line_that_names_the_setting():
     assert "Keras is set to run on 'jax'" in errors.splitlines()[-1]
 
 
-# --- parameters and claims ------------------------------------------------------------------
-
 BAD = [0, -1, 201, 10**400, 2.5, "many", "", None, True, 2j, float("nan"), float("inf")]
 
 
@@ -124,9 +115,6 @@ def test_a_whole_number_in_the_range_is_taken_in_every_form_and_becomes_an_int(v
 def test_a_claim_whose_condition_is_not_met_says_so(condition, capsys):
     assert checked(condition) is condition
     assert ("Not checked" in capsys.readouterr().out) is not condition
-
-
-# --- the machine ----------------------------------------------------------------------------
 
 
 def test_preflight_prints_versions_data_and_memory_and_a_way_out_of_too_little(capsys, monkeypatch):

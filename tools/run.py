@@ -36,7 +36,7 @@ BUILD = ROOT / "build"
 # What is executed, and what an execution depends on besides. (A view's script and style are read
 # by JupyterLab and by the pages, and change nothing in a notebook.)
 EXECUTED = ("*.ipynb", "extras/*.ipynb")
-SOURCES = tuple(f"mnist_helpers/*.{end}" for end in ("py", "json", "csv", "png", "mplstyle"))
+SOURCES = tuple(f"mnist_helpers/*.{end}" for end in ("py", "json", "csv", "npz", "png", "mplstyle"))
 SOURCES += ("mnist_helpers/records/*.csv", "mnist_helpers/records/*.npz", "requirements.lock")
 SOURCES += ("tools/run.py", "tools/execute.py", "tools/claims.py")
 
