@@ -164,6 +164,8 @@ class TestLocks:
             if wanted.marker is None:  # TensorFlow's differ
                 assert wanted.specifier.contains(*learner[canonicalize_name(wanted.name)]), line
         assert len({"tensorflow", "tensorflow-cpu"} & set(learner)) == 1
+        not_theirs = {"playwright", "ruff", "hypothesis", "jupyter-repo2docker", "docker"}
+        assert not (not_theirs | {"jupyterhub"}) & set(learner)
         for line in PYPROJECT["dependency-groups"]["dev"]:
             assert canonicalize_name(Requirement(line).name) in tests, line
 
