@@ -28,7 +28,7 @@ for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-EXTRAS = sorted((ROOT / "notebooks" / "extras").glob("*.ipynb"))
+LESSONS = NOTEBOOKS + sorted((ROOT / "notebooks" / "extras").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 
@@ -83,7 +83,7 @@ def pytest_sessionfinish(session) -> None:
 
 def pytest_terminal_summary(terminalreporter) -> None:
     terminalreporter.section("words of each notebook, and of them before its first fit")
-    for path in NOTEBOOKS + EXTRAS:
+    for path in LESSONS:
         cells = read(path).cells
         words = [len(cell.source.split()) * (cell.cell_type == "markdown") for cell in cells]
         fit = next((number for number, cell in enumerate(cells) if ".fit(" in cell.source), 0)
@@ -92,6 +92,14 @@ def pytest_terminal_summary(terminalreporter) -> None:
 
 def read(path: Path):
     return nbformat.read(path, as_version=4)
+
+
+def filled(path: Path, **parameters):
+    """A notebook with these parameters filled in, as papermill passes them on."""
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    return parameterize_notebook(load_notebook_node(str(path)), parameters)
 
 
 def write_notebook(path: Path, *cells, **metadata) -> Path:

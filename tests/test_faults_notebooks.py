@@ -5,19 +5,12 @@ from pathlib import Path
 import numpy as np
 import papermill
 import pytest
-from conftest import NOTEBOOKS, ROOT, SMALL, code_cells, tags
+from conftest import NOTEBOOKS, ROOT, SMALL, code_cells, filled, tags
 from jupyter_client.manager import run_kernel
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 
 from mnist_helpers import check_parameter
 
 IN_03 = NOTEBOOKS[2]
-
-
-def cells_with(path: Path, **parameters) -> list:
-    """The code cells of a notebook, with parameters as papermill passes them on."""
-    return code_cells(parameterize_notebook(load_notebook_node(str(path)), parameters))
 
 
 def number_of(sources: list[str], text: str) -> int:
@@ -27,7 +20,8 @@ def number_of(sources: list[str], text: str) -> int:
 class TestParameters:
     def checked_settings(self, path: Path, **parameters) -> dict:
         """The names in a notebook after the cell that checks its parameters."""
-        cells, names = cells_with(path, **parameters), {"check_parameter": check_parameter}
+        cells = code_cells(filled(path, **parameters))
+        names = {"check_parameter": check_parameter}
         check = number_of([cell.source for cell in cells], "= check_parameter(")
         for cell in cells[:check]:
             if set(tags(cell)) & {"parameters", "injected-parameters"}:
@@ -68,7 +62,8 @@ def client(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(client, tmp_path):
-    cells = [cell.source for cell in cells_with(IN_03, **SMALL[IN_03.stem], batch_size=10)]
+    notebook = filled(IN_03, **SMALL[IN_03.stem], batch_size=10)
+    cells = [cell.source for cell in code_cells(notebook)]
     network, compiling, fit, save = (
         cells[number_of(cells, text)]
         for text in ("model = keras.Seq", "model.compile(", "fit = model.fit(", "save_run(")

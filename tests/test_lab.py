@@ -12,10 +12,8 @@ import psutil
 import pytest
 import requests
 from browser import Pad, wait_until
-from conftest import NOTEBOOKS, ROOT, SMALL
+from conftest import NOTEBOOKS, ROOT, SMALL, filled
 from jupyter_server.serverapp import list_running_servers
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 
 from mnist_helpers.pad import load_collection
 from mnist_helpers.strokes import EXAMPLE_DRAWINGS
@@ -82,7 +80,7 @@ def folder(networks, tmp_path_factory) -> Path:
     shutil.copytree(networks, folder / "artifacts")
     (folder / "notebooks").mkdir()
     shutil.copy(IN_06, folder / "notebooks")
-    notebook = parameterize_notebook(load_notebook_node(str(IN_03)), SMALL[IN_03.stem])
+    notebook = filled(IN_03, **SMALL[IN_03.stem])
     # What it keeps must not take the place of the network trained at full length.
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     kept = f"os.environ['MNIST_ARTIFACTS'] = {str(folder / 'small')!r}"

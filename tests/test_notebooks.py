@@ -7,16 +7,15 @@ import subprocess
 import sys
 
 import pytest
-from conftest import EXTRAS, NOTEBOOKS, ROOT, SOLUTIONS, code_cells, in_turn, read, write_notebook
+from conftest import LESSONS, ROOT, SOLUTIONS, code_cells, in_turn, read, write_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.claims import unproven
 from tools.execute import NotebookFailed, execute
 from tools.run import executed_copy
 
-EXECUTED = NOTEBOOKS + EXTRAS
 name_of = {"ids": lambda path: path.stem}
-every_notebook = pytest.mark.parametrize("path", EXECUTED, **name_of)
+every_notebook = pytest.mark.parametrize("path", LESSONS, **name_of)
 
 
 @pytest.mark.slow
@@ -24,7 +23,15 @@ class TestAsShipped:
     @every_notebook
     def test_it_runs_far_below_the_2_gb_at_which_binder_stops_a_kernel(self, full_run, path):
         assert 250 < full_run["notebooks"][path.stem]["peak_rss_mb"] < 1_300
-        assert {"dense", "cnn", "compact"} <= set(full_run["models"])
+
+    @pytest.mark.parametrize(
+        ("name", "parameters", "epochs", "low", "high"),
+        [("dense", 20_535, 20, 0.95, 0.975), ("cnn", 290_585, 4, 0.97, 0.99)],
+    )
+    def test_a_network_reaches_its_band(self, full_run, name, parameters, epochs, low, high):
+        network = full_run["models"][name]
+        assert (network["parameters"], network["epochs"]) == (parameters, epochs)
+        assert low < network["test_accuracy"] < high
 
     @every_notebook
     def test_every_claim_can_fail_and_kept_networks_are_used(self, full_run, path):
@@ -127,7 +134,7 @@ def test_a_cell_that_ends_the_kernel_is_noticed(execute_cells, source, message):
         execute_cells(source, "1")
 
 
-@pytest.mark.parametrize("path", EXECUTED + SOLUTIONS, **name_of)
+@pytest.mark.parametrize("path", LESSONS + SOLUTIONS, **name_of)
 def test_the_first_cell_says_what_to_do_where_the_package_is_missing(path, tmp_path):
     # -S: a Python without any installed package, as the kernel of a reader of one file may be.
     cell = code_cells(read(path))[0].source

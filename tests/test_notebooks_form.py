@@ -8,13 +8,12 @@ from itertools import pairwise, takewhile
 from urllib.parse import unquote, urlparse
 
 import pytest
-from conftest import EXTRAS, NOTEBOOKS, ROOT, SOLUTIONS, code_cells, tags
+from conftest import LESSONS, NOTEBOOKS, ROOT, SOLUTIONS, code_cells, tags
 from conftest import read as read_notebook
 
 from tools.site.build import first_comment, is_hidden
 from tools.site.text import is_term, slug
 
-LESSONS = NOTEBOOKS + EXTRAS
 GUIDES = sorted(path for folder in (".", "binder", "docs") for path in ROOT.glob(f"{folder}/*.md"))
 # A question and, to be opened, its answer; the blank lines make Markdown of what is inside.
 FOLDED = re.compile(r"^<details>\n<summary>(.+)</summary>\n\n((?:.|\n)+?)\n\n</details>$", re.M)

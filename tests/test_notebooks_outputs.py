@@ -13,10 +13,8 @@ import sys
 
 import nbformat
 import pytest
-from conftest import EXTRAS, NOTEBOOKS, ROOT, SMALL, SOLUTIONS, code_cells, in_turn, read, tags
+from conftest import LESSONS, ROOT, SMALL, SOLUTIONS, code_cells, filled, in_turn, read, tags
 from papermill import inspect_notebook
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 
 from tools.run import executed_copy
 
@@ -68,7 +66,7 @@ def compared(notebook) -> list[tuple[str, list]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS + EXTRAS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_the_run_gives_the_stored_outputs(full_run, path):
     stored = compared(read(path))
     for ours, theirs in zip(compared(read(executed_copy(path))), stored, strict=True):
@@ -76,7 +74,7 @@ def test_the_run_gives_the_stored_outputs(full_run, path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", in_turn(NOTEBOOKS + EXTRAS, 2), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", in_turn(LESSONS, 2), ids=lambda path: path.stem)
 def test_a_notebook_gives_its_stored_outputs_under_adverse_conditions(path, tmp_path):
     name, variables = CONDITIONS[path.stem]
     folder, prefix = tmp_path / name, ()
@@ -86,7 +84,7 @@ def test_a_notebook_gives_its_stored_outputs_under_adverse_conditions(path, tmp_
     folder.mkdir(exist_ok=True)
     if name == "one core" and shutil.which("taskset"):
         prefix = ("taskset", "--cpu-list", str(min(os.sched_getaffinity(0))))
-    notebook = parameterize_notebook(load_notebook_node(str(path)), SHORT[path.stem])
+    notebook = filled(path, **SHORT[path.stem])
     nbformat.write(notebook, folder / path.name)
     done = nbval(folder / path.name, folder / "artifacts", prefix, **variables)
     assert done.returncode == 0, done.stdout[-6000:]
@@ -94,14 +92,14 @@ def test_a_notebook_gives_its_stored_outputs_under_adverse_conditions(path, tmp_
         assert (folder / "artifacts" / f"{network}.keras").exists()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS + EXTRAS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_what_is_set_to_make_it_short_are_its_parameters(path):
     assert set(SHORT[path.stem]) <= set(inspect_notebook(str(path)))
 
 
 @pytest.mark.slow
 def test_a_changed_output_is_noticed(tmp_path):
-    notebook = read(NOTEBOOKS[0])
+    notebook = read(LESSONS[0])
     shapes = "(60000, 28, 28)"
     number = next(i for i, c in enumerate(notebook.cells) if shapes in str(c.get("outputs")))
     notebook.cells = notebook.cells[: number + 1]
@@ -114,7 +112,7 @@ def test_a_changed_output_is_noticed(tmp_path):
     assert "1 failed" in result.stdout and "60001" in result.stdout
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS + EXTRAS + SOLUTIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS + SOLUTIONS, ids=lambda path: path.stem)
 def test_every_output_left_out_says_why(path):
     for cell in code_cells(read(path)):
         reasons = REASONS & set(tags(cell))

@@ -6,12 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import NOTEBOOKS, SMALL, code_cells, in_turn, read, tags
+from conftest import NOTEBOOKS, SMALL, code_cells, filled, in_turn, read, tags
 from nbclient import NotebookClient
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
 
 from mnist_helpers import load_mnist, your_turn
+from mnist_helpers.data import SHAPES
 
 # For each turn a right answer that is written in another way than the notebook's, and a wrong one.
 ANSWERS = {
@@ -22,10 +21,8 @@ ANSWERS = {
     "neuron": ("(pixels @ weights + bias) * (pixels @ weights + bias > 0)", "pixels @ weights"),
     "softmax": ("[1 / np.exp(logits - logit).sum() for logit in logits]", "logits / logits.sum()"),
     "step": ("weights + -learning_rate * gradient", "weights + learning_rate * gradient"),
-    "parameters": {
-        "02": ("(inputs + 1) * neurons", "inputs * neurons"),
-        "03": ("9 * channels * kernels + kernels", "9 * kernels + kernels"),
-    },
+    "02 parameters": ("(inputs + 1) * neurons", "inputs * neurons"),
+    "03 parameters": ("9 * channels * kernels + kernels", "9 * kernels + kernels"),
     "one_value": ("np.vdot(patch, kernel)", "(patch @ kernel).sum()"),
     "second_layer_value": ("np.maximum(np.vdot(patches, weights) + bias, 0)", "patches.sum()"),
     "mended": ("second_right > first_right", "first_right & ~second_right"),
@@ -43,8 +40,8 @@ def name_in(cell) -> str:
 
 def answers_to(path, cell) -> tuple[str, str]:
     """The right and the wrong answer to the turn in a cell, as the cell's source."""
-    found = ANSWERS[name_in(cell)]
-    found = found[path.stem[:2]] if isinstance(found, dict) else found
+    name = name_in(cell)
+    found = ANSWERS.get(f"{path.stem[:2]} {name}") or ANSWERS[name]
     return tuple(cell.source.replace(" ...", f"\n    return {answer}") for answer in found)
 
 
@@ -102,7 +99,7 @@ def kept_apart(monkeypatch, tmp_path):
 
 def said_to(path, answer) -> str:
     """What is said in a notebook that is executed, short, after an answer to each turn."""
-    notebook = parameterize_notebook(load_notebook_node(str(path)), SMALL[path.stem])
+    notebook = filled(path, **SMALL[path.stem])
     for cell in code_cells(notebook):
         if "your-turn" in tags(cell):
             cell.source = answer(path, cell)
@@ -124,9 +121,8 @@ def test_a_cell_that_python_cannot_read_stops_nothing():
 
 
 WITHOUT_HELPERS = """
-import sys
+import keras, numpy, sys
 sys.modules["mnist_helpers"] = None  # as where they are not installed
-import keras, numpy
 data = numpy.load(sys.argv[1])
 pairs = [(data[f"x_{part}"], data[f"y_{part}"]) for part in ("train", "test")]
 keras.datasets.mnist.load_data = lambda: pairs  # without a download
@@ -139,8 +135,7 @@ def test_the_program_that_02_ends_with_runs_without_the_helpers(tmp_path):
     (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len([line for line in program.splitlines() if line]) <= 15
     data = load_mnist()
-    parts = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
-    np.savez(tmp_path / "mnist.npz", **parts)
+    np.savez(tmp_path / "mnist.npz", **{name: getattr(data, name) for name in SHAPES})
     command = [sys.executable, "-c", WITHOUT_HELPERS + program, tmp_path / "mnist.npz"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert 0.92 < float(printed.split()[-1].strip("]")) < 0.98
