@@ -21,12 +21,12 @@ _MODULES = {  # the public names, by the module that defines them
     "kept": "load_or_train save_run",
     "networks": "build_cnn build_compact_cnn build_dense build_wide_dense count_multiplications",
     "pad": "DrawingPad PictureUpload load_collection",
-    "photographs": "picture_steps prepare_picture read_picture",
+    "photographs": "prepare_picture read_picture",
     "plots": "plot_differences plot_digits plot_learning_curves plot_seeds plot_shifts "
     "plot_weights show_figure",
-    "results": "accuracy_interval load_records prediction_interval report_result",
+    "results": "accuracy_interval load_answers load_records prediction_interval report_result",
     "strokes": "EXAMPLE_DRAWINGS preparation_steps prepare_strokes",
-    "training": "FitProgress forget_networks restart shuffled_batches",
+    "training": "FitProgress forget_networks shuffled_batches",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 

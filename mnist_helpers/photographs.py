@@ -88,15 +88,6 @@ def prepare_picture(array: np.ndarray) -> np.ndarray:
     than the paper, the paper unevenly lit, ruled, or a sheet on a table. Raises ValueError, with
     the reason, for any other array and where there is not clearly one digit.
     """
-    return picture_steps(array)["prepared"]
-
-
-def picture_steps(array: np.ndarray) -> dict[str, np.ndarray]:
-    """The four pictures on the way from a picture to an MNIST-like image, by name.
-
-    Where the paper is, bool; the ink on it, float from 0 to 1; the digit, bool, all three of one
-    shape (at most 400 × 400); and what `prepare_picture` gives. Takes and refuses what it does.
-    """
     light = np.log(_shrink(*_check_picture(array)) + T.dark)
     smooth = ndimage.gaussian_filter(light, (*[max(light.shape) / T.working_side] * 2, 0))
     flat = _without_ink(smooth)
@@ -112,12 +103,7 @@ def picture_steps(array: np.ndarray) -> dict[str, np.ndarray]:
     edge = ndimage.binary_dilation(digit, np.ones((3, 3)))
     grey = np.clip(ink / np.percentile(ink[digit], T.black_ink), 0, 1) * edge
     grey[grey < T.trace] = 0
-    return {
-        "paper found": paper,
-        "ink found": np.clip(ink / ink[digit].max(), 0, 1),
-        "digit chosen": digit,
-        "prepared": center_in_box(_thicken(grey, digit)),
-    }
+    return center_in_box(_thicken(grey, digit))
 
 
 def _check_picture(array: np.ndarray) -> tuple[np.ndarray, float]:

@@ -173,15 +173,16 @@ def plot_differences(differences: Mapping, recorded: Mapping | None = None) -> F
         for fractions in (differences, recorded or {})
     )
     figure, axes = _points_in_rows(list(others or own), own, others)
-    axes.set_xlabel("difference in percentage points, one point per pair")
+    axes.set_xlabel("difference in percentage points")
     axes.axvline(0, color=GREY, linewidth=1)
     results = []
     for row, (name, points) in enumerate((others or own).items()):
         mean, error = points.mean(), points.std(ddof=1) / np.sqrt(len(points))
         half = stdtrit(len(points) - 1, 0.975) * error
         axes.errorbar(mean, row, xerr=half, fmt="|", color=TEXT, markersize=14, capsize=4)
-        axes.text(mean, row - 0.33, f"{mean:+.2f} ± {half:.2f}", ha="center", va="bottom")
-        results.append(f"{name} {mean:+.2f} ± {half:.2f}")
+        text = f"{mean:+.2f} ± {half:.2f}".replace("-", "−")
+        axes.text(mean, row - 0.33, text, ha="center", va="bottom", backgroundcolor=BACKGROUND)
+        results.append(f"{name} {text}")
     means = "Means of recorded pairs: " if recorded else "Means: "
     return _described(figure, "Paired differences in percentage points", means + "; ".join(results))
 
@@ -199,7 +200,7 @@ def _points_in_rows(names: list[str], own: Mapping, recorded: Mapping) -> tuple[
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.grid(axis="x")
     axes.margins(x=0.12)
     return figure, axes

@@ -75,6 +75,20 @@ def check_history(model, history: dict) -> None:
         raise ValueError(f"this history is of another training than the network: {again}")
 
 
+def load_answers(data: str, network: str) -> np.ndarray:
+    """Which images the recorded trainings of a contestant got right, in the order of their seeds.
+
+    Booleans of shape (trainings, images): first the 10,000 test images, then the 12,000 validation
+    images of `hold_out`. `data` is as in `load_records`. Raises KeyError where none are kept.
+    """
+    answers = np.load(RECORDS / "answers.npz")
+    names = sorted(name for name in answers if name.startswith(f"{data}/{network}/"))
+    if not names:
+        raise KeyError(f"no answers of {network} on {data} are on record")
+    bits = [answers[name] for name in names]  # seeds 0 to 9
+    return np.unpackbits(bits, axis=1, count=22_000).astype(bool)
+
+
 def load_records():
     """The recorded trainings, a row each, as a pandas table.
 

@@ -99,29 +99,6 @@ def _figures(values: dict | None) -> list[str]:
     return [f"{name} {value:.4f}" for name, value in values if np.ndim(value) == 0]
 
 
-def restart(network: keras.Model, fresh: keras.Model) -> None:
-    """Give a compiled network the weights of a fresh one, and its optimizer nothing to remember.
-
-    After it, `fit` gives what it would give with the fresh network, without the time to compile. A
-    learning rate that was set since stays. Raises ValueError where the variables are others.
-    """
-    variables = [variable for layer in network.layers for variable in layer.variables]
-    others = [variable for layer in fresh.layers for variable in layer.variables]
-    if [variable.shape for variable in variables] != [other.shape for other in others]:
-        raise ValueError("the fresh network has other layers than the one that is to be restarted")
-    for variable, other in zip(variables, others, strict=True):
-        variable.assign(other)
-    optimizer = network.optimizer
-    if not optimizer.built:  # never used
-        return
-    # Not all begins with 0: the accumulators of Adagrad do not, nor do averaged weights.
-    anew = type(optimizer).from_config(optimizer.get_config())
-    anew.build(network.trainable_variables)
-    for variable, other in zip(optimizer.variables, anew.variables, strict=True):
-        if variable.name != "learning_rate":
-            variable.assign(other)
-
-
 def forget_networks() -> None:
     """Free what Keras and TensorFlow keep of networks that no variable holds any more.
 

@@ -53,13 +53,13 @@ SMALL = {
         "train_images": 1_600,
         "dense_epochs": 1,
         "cnn_epochs": 1,
-        "blocks": 2,
         "block_images": 400,
         "shift_images": 200,
     },
-    "05_going_further": {"train_images": 1_000, "epochs": 1, "blocks": 2, "block_images": 500},
+    "05_going_further": {"train_images": 1_000, "epochs": 1, "block_images": 500},
     "06_your_own_digits": {"train_images": 1_000, "dense_epochs": 1, "cnn_epochs": 1},
-    "07_speed_and_devices": {"speed_images": 1_000, "rounds": 2, "epochs": 1},
+    "how_sure": {"repetitions": 10_000},
+    "speed_and_devices": {"speed_images": 1_000, "rounds": 2, "epochs": 1},
 }
 
 

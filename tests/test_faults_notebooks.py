@@ -42,8 +42,8 @@ class TestParameters:
             ("02", {"epochs": 20, "lab_epochs": 21}, "lab_epochs = 21: .* from 1 to 20"),
             ("03", {"batch_size": 1_001}, "batch_size = 1001: .* from 1 to 1,000"),
             # papermill passes NumPy's numbers and text on as text: they are read as numbers.
-            ("04", {"blocks": np.int64(7)}, "block_images = 8000: .* from 200 to 6,857"),
-            ("05", {"blocks": "9"}, "block_images = 6000: .* from 500 to 5,333"),
+            ("04", {"cnn_epochs": np.int64(21)}, "dense_epochs = 20: .* from 21 to 200"),
+            ("04", {"cnn_epochs": "30"}, "dense_epochs = 20: .* from 30 to 200"),
         ],
     )
     def test_values_that_do_not_go_together_are_refused_by_name(self, stem, parameters, message):

@@ -22,7 +22,7 @@ every_notebook = pytest.mark.parametrize("path", LESSONS, **name_of)
 class TestAsShipped:
     @every_notebook
     def test_it_runs_far_below_the_2_gb_at_which_binder_stops_a_kernel(self, full_run, path):
-        assert 250 < full_run["notebooks"][path.stem]["peak_rss_mb"] < 1_300
+        assert 250 < full_run["notebooks"][path.stem]["peak_rss_mb"] < 1_100
 
     @pytest.mark.parametrize(
         ("name", "parameters", "epochs", "low", "high"),

@@ -28,7 +28,8 @@ AWKWARD = {
     "04_comparison": {"train_images": 1_050, "batch_size": 500, "block_images": 200},
     "05_going_further": {"train_images": 1_001, "batch_size": 250},
     "06_your_own_digits": {"train_images": 1_001, "batch_size": 1_000},
-    "07_speed_and_devices": {"speed_images": 1_001, "batch_size": 250},
+    "how_sure": {"repetitions": 10_001},
+    "speed_and_devices": {"speed_images": 1_001, "batch_size": 250},
 }
 SHORT = {name: SMALL[name] | AWKWARD[name] for name in SMALL}
 del SHORT["02_dense_network"]["train_images"]
@@ -41,7 +42,8 @@ CONDITIONS = {
     "04_comparison": ("odd threads", {"OMP_NUM_THREADS": "0", "TF_NUM_INTRAOP_THREADS": "1"}),
     "05_going_further": ("no number", {"OMP_NUM_THREADS": "several", "CUDA_VISIBLE_DEVICES": "7"}),
     "06_your_own_digits": ("hidden GPUs", {"CUDA_VISIBLE_DEVICES": "-1"}),
-    "07_speed_and_devices": ("text is ASCII", ASCII),
+    "how_sure": ("a 'quoted' folder", {}),
+    "speed_and_devices": ("text is ASCII", ASCII),
 }
 
 

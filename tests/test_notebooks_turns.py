@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import NOTEBOOKS, SMALL, code_cells, filled, in_turn, read, tags
+from conftest import LESSONS, NOTEBOOKS, SMALL, code_cells, filled, in_turn, read, tags
 from nbclient import NotebookClient
 
 from mnist_helpers import load_mnist, your_turn
@@ -26,8 +26,23 @@ ANSWERS = {
     "one_value": ("np.vdot(patch, kernel)", "(patch @ kernel).sum()"),
     "second_layer_value": ("np.maximum(np.vdot(patches, weights) + bias, 0)", "patches.sum()"),
     "mended": ("second_right > first_right", "first_right & ~second_right"),
+    "error_by_person": (
+        "sum(sum(g - np.mean(gains) for g in gains[person == p]) ** 2 for p in {*person}) ** 0.5"
+        " / len(person)",
+        "np.std(gains) / np.sqrt(len(gains))",
+    ),
     "scramble": ("images.reshape(-1, len(order))[:, order].reshape(images.shape)", "images"),
+    "p_value": (
+        "np.mean(abs(2 * heads - mended - broken) >= abs(mended - broken))",
+        "np.mean(heads >= mended)",
+    ),
+    "share_apart": (
+        "np.mean([abs(a - b) > gap for i, a in enumerate(numbers) for b in numbers[:i]])",
+        "np.mean(abs(np.diff(numbers)) > gap)",
+    ),
     "shift": ("np.pad(images, ((0, 0), (0, 0), (columns, 0)))[:, :, : images.shape[2]]", "images"),
+    "off_by": ("np.exp(np.quantile(abs(np.log(ratios)), 0.9))", "np.quantile(ratios, 0.9)"),
+    "put_together": ("np.tensordot(numbers, gradients, 1) / sum(numbers)", "sum(gradients) / 2"),
     "shift_by": ("np.eye(len(image), k=-rows) @ image @ np.eye(len(image[0]), k=columns)", "image"),
     "center_of_mass": ("[np.average(i, weights=image) for i in np.indices(image.shape)]", "[0, 0]"),
     "crop": ("picture[tuple(slice(min(i), max(i) + 1) for i in np.nonzero(picture))]", "picture"),
@@ -47,7 +62,7 @@ def answers_to(path, cell) -> tuple[str, str]:
 
 TURNS = [
     pytest.param(path, cells[number : number + 3], id=f"{path.stem[:2]} {name_in(cell)}")
-    for path in NOTEBOOKS
+    for path in LESSONS
     for cells in [code_cells(read(path))]
     for number, cell in enumerate(cells)
     if "your-turn" in tags(cell)

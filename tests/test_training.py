@@ -9,7 +9,7 @@ from mnist_helpers import count_multiplications, hold_out, keras
 from mnist_helpers.data import Mnist
 from mnist_helpers.keras_setup import without_copying
 from mnist_helpers.networks import build_cnn, build_compact_cnn, build_dense, build_wide_dense
-from mnist_helpers.training import forget_networks, restart, shuffled_batches
+from mnist_helpers.training import forget_networks, shuffled_batches
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (250, 28, 28), dtype="uint8")
@@ -113,43 +113,3 @@ def test_nothing_is_left_of_networks_that_are_not_held():
     assert kept()  # if TensorFlow ever frees them itself, forget_networks can go
     forget_networks()
     assert kept() == []
-
-
-def adamw():
-    rate = keras.optimizers.schedules.CosineDecay(0.01, 8)
-    return keras.optimizers.AdamW(rate, weight_decay=0.05)
-
-
-@pytest.mark.parametrize(
-    "build, optimizer",
-    [
-        (build_compact_cnn, adamw),
-        (build_dense, lambda: keras.optimizers.Adagrad(0.01)),
-        (build_dense, lambda: keras.optimizers.SGD(0.01, momentum=0.9, use_ema=True)),
-        (build_dense, lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01))),
-    ],
-    ids=["AdamW", "Adagrad", "SGD", "LossScaleOptimizer"],
-)
-def test_a_restarted_network_learns_what_a_new_one_learns(build, optimizer):
-    weights = []
-    for used_before in (True, False):
-        network = build()
-        network.compile(optimizer(), SPARSE)
-        if used_before:
-            train(network, batch_size=125)
-        keras.utils.set_random_seed(7)
-        restart(network, build())
-        weights.append(train(network, batch_size=125).get_weights())
-    assert all(map(np.array_equal, *weights))
-
-
-def test_a_restart_leaves_a_constant_learning_rate_and_refuses_another_network():
-    network = train()
-    network.optimizer.learning_rate = 0.125
-    before = network.get_weights()
-    with pytest.raises(ValueError, match="other layers"):
-        restart(network, build_compact_cnn())
-    assert all(map(np.array_equal, network.get_weights(), before))
-    restart(network, build_dense())
-    assert float(network.optimizer.learning_rate) == 0.125
-    assert int(network.optimizer.iterations) == 0

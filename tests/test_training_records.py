@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_helpers import build_cnn, build_compact_cnn, hold_out, load_records
+from mnist_helpers import build_cnn, build_compact_cnn, hold_out, load_answers, load_records
 from tools.measure import record as tool
 
 
@@ -122,9 +122,18 @@ class TestRecords:
     def test_the_bits_agree_with_the_accuracies_beside_them(self):
         table, answers = load_records(), np.load(tool.FOLDER / "answers.npz")
         assert_agreement(table, answers, test_images=10_000, valid_images=12_000)
-        full = table[table["network"].isin(tool.WITH_ANSWERS)]
+        full = table[table["network"].isin(tool.WITH_ANSWERS) & (table["seed"] < 10)]
         names = full["data"] + "/" + full["network"] + "/" + full["seed"].astype(str)
         assert set(names) == set(answers)
+
+    def test_answers_of_a_contestant_come_in_the_order_of_its_seeds(self):
+        rows = load_records().query("data == 'MNIST' and network == 'cnn' and seed < 10")
+        right = load_answers("MNIST", "cnn")
+        assert right.shape == (10, 22_000) and right.dtype == bool
+        in_order = rows.sort_values("seed")["test_accuracy"].tolist()
+        assert right[:, :10_000].mean(axis=1) == pytest.approx(in_order, abs=1e-6)
+        with pytest.raises(KeyError, match="no answers of nobody on MNIST"):
+            load_answers("MNIST", "nobody")
 
     @pytest.mark.parametrize("data", ["MNIST", "offline digits"])
     def test_every_network_is_there_with_all_its_seeds(self, data):
