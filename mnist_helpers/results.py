@@ -81,11 +81,11 @@ def load_answers(data: str, network: str) -> np.ndarray:
     Booleans of shape (trainings, images): first the 10,000 test images, then the 12,000 validation
     images of `hold_out`. `data` is as in `load_records`. Raises KeyError where none are kept.
     """
-    answers = np.load(RECORDS / "answers.npz")
-    names = sorted(name for name in answers if name.startswith(f"{data}/{network}/"))
-    if not names:
+    with np.load(RECORDS / "answers.npz") as file:
+        names = [name for name in file if name.startswith(f"{data}/{network}/")]
+        bits = [file[name] for name in sorted(names, key=lambda name: int(name.split("/")[2]))]
+    if not bits:
         raise KeyError(f"no answers of {network} on {data} are on record")
-    bits = [answers[name] for name in names]  # seeds 0 to 9
     return np.unpackbits(bits, axis=1, count=22_000).astype(bool)
 
 
