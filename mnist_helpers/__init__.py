@@ -2,7 +2,11 @@
 
 import os
 import platform
+import sys
+import traceback
 from importlib import import_module
+from importlib.machinery import PathFinder
+from pathlib import Path
 
 # NumPy's products here are small: a second thread gains nothing, and where other programs keep
 # the cores busy the two wait for each other (a thousand steps of notebook 02: 0.1 s, not 5).
@@ -36,4 +40,26 @@ __all__ = sorted(_MODULE_OF)
 def __getattr__(name: str):
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    except Exception as error:
+        for file in _files_in_the_way(error):
+            how = "rename it, and restart the kernel"
+            raise ImportError(f"{file} hides the package of that name: {how}") from error
+        if isinstance(error, AttributeError):  # Python would say no more than "cannot import name"
+            raise ImportError(f"AttributeError: {error}") from error
+        raise
+
+
+def _files_in_the_way(error: Exception) -> list[Path]:
+    """The learner's files, beside the notebook, that were imported in the place of a package."""
+    here = Path.cwd()
+    elsewhere = [folder for folder in sys.path if Path(folder).resolve() != here.resolve()]
+    imported = {getattr(module, "__file__", None) for module in [*sys.modules.values()]}
+    trace = "".join(traceback.format_exception(error))  # names those that failed themselves
+    return [
+        file
+        for file in here.glob("*.py")
+        if str(file) in imported or f'"{file}"' in trace
+        if PathFinder.find_spec(file.stem, elsewhere)
+    ]

@@ -104,9 +104,11 @@ def load_mnist() -> Mnist:
         try:
             return cached_or_downloaded()
         except DownloadError as problem:
-            print("These are the offline digits, not MNIST: the download failed, because", end=" ")
-            print(f"{problem}. To get MNIST, run this again with a network connection, or set")
-            print("MNIST_NPZ to the path of an mnist.npz before starting Jupyter.")
+            _say(
+                f"These are the offline digits, not MNIST: the download failed, because {problem}. "
+                "To get MNIST, run this again with a network connection, or set\n"
+                "MNIST_NPZ to the path of an mnist.npz before starting Jupyter."
+            )
     return _load_offline_digits()
 
 
@@ -117,7 +119,7 @@ def cached_or_downloaded() -> Mnist:
         try:
             return Mnist("MNIST", **_read_arrays(cached, MNIST_SHA256))
         except ValueError as problem:
-            print(f"MNIST is downloaded anew, because {cached} cannot be used: it {problem}.")
+            _say(f"MNIST is downloaded anew, because {cached} cannot be used: it {problem}.")
     content = download(MNIST_URL)
     try:
         arrays = _read_arrays(content, MNIST_SHA256)
@@ -207,8 +209,16 @@ def _keep(path: Path, writer: Callable[[Path], object]) -> None:
     try:
         write_atomically(path, writer)
     except OSError as error:
-        print(f"Nothing could be kept in {path.parent} ({_in_one_line(error)}): the data is in")
-        print("memory and will be fetched or made again next time.")
+        _say(
+            f"Nothing could be kept in {path.parent} ({_in_one_line(error)}): the data is in\n"
+            "memory and will be fetched or made again next time."
+        )
+
+
+def _say(text: str) -> None:
+    """Print in any code page: a path may hold characters that it does not have."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def download(url: str) -> BytesIO:

@@ -21,8 +21,13 @@ import numpy as np
 
 def _import_keras():
     """Import Keras without what TensorFlow writes to file descriptor 2, unless the import fails."""
-    sys.stderr.flush()
-    stderr = os.dup(2)
+    try:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+    except (AttributeError, ValueError, OSError):  # a program without a standard error
+        import keras
+
+        return keras
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 2)
         try:

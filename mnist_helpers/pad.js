@@ -85,6 +85,11 @@ function penFor(model, send, ink, cursor) {
       pen.stroke.push([x, y]);
       ink.lastChild.replaceWith(line(pen.stroke));
     },
+    drop() {
+      pen.holder = null;
+      pen.stroke = null;
+      ink.lastChild.remove();
+    },
     lift() {
       const strokes = [...model.get("strokes"), pen.stroke];
       pen.holder = null;
@@ -112,10 +117,18 @@ function drawByPointer(surface, cursor, pen) {
     const box = surface.getBoundingClientRect();
     return onPad((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   };
+  let touching = false; // whether the pointer that draws is a touch
+  let penSeen = false;
   surface.addEventListener("pointerdown", (event) => {
-    const taken = pen.holder !== null && pen.holder !== KEYBOARD;
-    if (event.button !== 0 || taken) return;
+    if (event.button !== 0) return;
+    const touch = event.pointerType === "touch";
+    penSeen = penSeen || event.pointerType === "pen";
+    if (touch && penSeen) return; // a palm
     if (pen.holder === KEYBOARD) pen.lift();
+    // A pen takes the pad from the palm that rests on it; else the first to come draws alone.
+    if (pen.holder !== null && touching && !touch) pen.drop();
+    if (pen.holder !== null) return;
+    touching = touch;
     event.preventDefault();
     cursor.classList.remove("shown");
     surface.focus({ preventScroll: true });

@@ -19,7 +19,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .display import show
 
-matplotlib.style.use(Path(__file__).with_name("tutorial.mplstyle"))
+# "default" first: a matplotlibrc of one's own may ask for LaTeX, or for figures without background.
+matplotlib.style.use(["default", Path(__file__).with_name("tutorial.mplstyle")])
 
 # The style's colours can be told apart by colour-blind people. Source: M. Okabe and K. Ito,
 # "Color universal design", 2008.

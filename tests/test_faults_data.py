@@ -152,6 +152,17 @@ def test_a_download_that_cannot_be_kept_is_used_from_memory(content, cached, mon
     assert f"Nothing could be kept in {cached.parent} (" in capsys.readouterr().out
 
 
+def test_what_it_prints_can_be_printed_in_any_code_page(tmp_path):
+    folder = tmp_path / "Größe 数"
+    folder.write_text("a file where the folder should be")
+    settings = {"HOME": str(folder), "XDG_CACHE_HOME": str(folder), "MNIST_OFFLINE": "1"}
+    code = "from mnist_helpers import load_mnist; print(load_mnist())"
+    settings |= {"MNIST_NPZ": "", "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-c", code]
+    printed = subprocess.check_output(command, env=os.environ | settings).decode("cp1252")
+    assert "Größe \\u6570" in printed and printed.splitlines()[-1].startswith("<offline digits")
+
+
 def test_a_checkout_keeps_networks_in_itself_a_package_in_the_users_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("MNIST_ARTIFACTS", raising=False)
     kept = artifacts_folder() / "dense.keras"

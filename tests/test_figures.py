@@ -1,5 +1,7 @@
 """The figures are inspected for what a reader sees: pictures, lines, points and texts."""
 
+import subprocess
+import sys
 from functools import cache
 from io import BytesIO
 from itertools import combinations
@@ -129,6 +131,21 @@ def test_the_same_figure_gives_the_same_bytes_and_is_closed_in_pyplot(shown):
     own.set_label("An empty figure")
     shown(plots.show_figure, own)
     assert not plt.fignum_exists(own.number)
+
+
+def test_a_matplotlibrc_of_ones_own_changes_nothing(tmp_path):
+    own = "text.usetex: True\nsavefig.transparent: True\nsavefig.bbox: tight\naxes.grid: True\n"
+    (tmp_path / "matplotlibrc").write_text(own)
+    code = "import sys, hashlib; from mnist_helpers import plot_learning_curves\n"
+    code += "plot_learning_curves({k: [0.5, 0.9] for k in ('loss', 'val_loss', 'accuracy', "
+    code += "'val_accuracy')}).savefig('figure.png'); print(hashlib.sha256(open('figure.png', "
+    code += "'rb').read()).hexdigest())"
+    (tmp_path / "plain").mkdir()
+    prints = [
+        subprocess.check_output([sys.executable, "-c", code], cwd=folder, text=True)
+        for folder in (tmp_path, tmp_path / "plain")
+    ]
+    assert prints[0] == prints[1]
 
 
 def test_pictures_stand_in_reading_order_with_their_labels_below():

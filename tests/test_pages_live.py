@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Pad
+from browser import Pad, drag
 from pages import PHONE, RULES, code, display, opened_pages, png, too_wide, violations
 from pages import write_notebook as write
 
@@ -158,6 +158,28 @@ def test_a_stroke_is_drawn_where_the_pointer_goes_and_the_page_stays(site, open_
     (stroke,) = pad.page.evaluate(STROKES)
     np.testing.assert_allclose([stroke[0], stroke[-1]], [(0.5, 0.9), (0.5, 0.1)], atol=0.01)
     assert pad.page.evaluate("scrollY") == before
+
+
+def test_a_pen_takes_the_pad_from_a_palm_that_rests_on_it(site, open_page):
+    pad = Pad(open_page(site / "01_draw.html", **PHONE))
+    pad.surface.scroll_into_view_if_needed()
+    left, top, side, _ = pad.surface.bounding_box().values()
+    palm = [{"x": left + 0.8 * side, "y": top + 0.8 * side}]
+    touch = pad.page.context.new_cdp_session(pad.page)
+
+    def rest(kind: str, points: list) -> None:
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    rest("touchStart", palm)
+    pen = [(0.5, 0.1), (0.5, 0.9)]
+    drag(pad.page, [(left + x * side, top + y * side) for x, y in pen], "pen")
+    pad.wait_for_answer(1)
+    rest("touchEnd", [])
+    rest("touchStart", palm)  # the hand comes down once more
+    rest("touchEnd", [])
+    pad.draw([pen], "pen")
+    for stroke in pad.page.evaluate(STROKES):
+        np.testing.assert_allclose([stroke[0], stroke[-1]], pen, atol=0.01)
 
 
 def test_the_last_stroke_is_undone_and_all_are_cleared(pad):

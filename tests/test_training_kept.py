@@ -120,7 +120,7 @@ def test_with_the_same_settings_the_kept_network_is_loaded(artifacts):
 
 def train(network, metrics=("accuracy",), steps_per_execution=1, **options):
     loss = "categorical_crossentropy"
-    network.compile("sgd", loss, metrics=metrics, steps_per_execution=steps_per_execution)
+    network.compile("sgd", loss, metrics=list(metrics), steps_per_execution=steps_per_execution)
     pixels = np.zeros((20, 28, 28), dtype="uint8")
     labels = keras.utils.to_categorical(np.arange(20) % 10, 10)
     return network.fit(pixels, labels, verbose=0, callbacks=[FitProgress()], **options).history

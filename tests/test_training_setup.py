@@ -94,6 +94,27 @@ def test_another_back_end_is_refused_in_a_line_that_names_the_setting():
     assert "Keras is set to run on 'jax'" in errors.splitlines()[-1]
 
 
+@pytest.mark.parametrize("content", ["x = 1", "import nothing", "x = ("])
+def test_a_file_beside_the_notebook_that_hides_a_package_is_named(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keras.py").write_text(content)
+    (tmp_path / "innocent.py").touch()
+    last = python("import innocent; from mnist_helpers import keras").stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: {tmp_path / 'keras.py'} hides") and "rename it" in last
+
+
+def test_a_fault_of_a_dependency_shows_as_itself(tmp_path):
+    (tmp_path / "keras.py").write_text("import os\nos.no_such_name")  # as of another version
+    errors = python("from mnist_helpers import build_dense", PYTHONPATH=f"{tmp_path}:{ROOT}").stderr
+    assert "no attribute 'no_such_name'" in errors.splitlines()[-1]
+
+
+def test_without_a_standard_error_keras_is_imported_all_the_same():
+    code = "import os, sys; sys.stderr = None; os.close(2)\nfrom mnist_helpers import keras"
+    done = python(f"{code}\nprint(keras.__name__)")
+    assert (done.returncode, done.stdout) == (0, "keras\n")
+
+
 BAD = [0, -1, 201, 10**400, 2.5, "many", "", None, True, 2j, float("nan"), float("inf")]
 
 
