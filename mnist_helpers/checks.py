@@ -44,19 +44,22 @@ def free_memory_gb() -> float:
         processes = [process.info for process in psutil.process_iter(["username", "memory_info"])]
         memory = [info["memory_info"] for info in processes if info["username"] == user]
         free = min(free, int(limit) - sum(held.rss for held in memory if held))
-    with suppress(OSError):  # not Linux, or no control group
-        free = min(free, _free_in_group(Path("/sys/fs/cgroup")))
+    with suppress(OSError):  # not Linux
+        own = Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
+        free = min(free, _free_in_group(Path("/sys/fs/cgroup", own)))
     return max(free, 0) / 1e9
 
 
 def _free_in_group(group: Path) -> float:
-    limit = (group / "memory.max").read_text().strip()
-    if not limit.isdigit():  # "max"
-        return float("inf")
-    used = int((group / "memory.current").read_text())
-    # Of the files that were read, what was not looked at lately is given up when it is needed.
-    counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    return int(limit) - used + int(counts.get("inactive_file", 0))
+    free = [float("inf")]
+    for folder in (group, *group.parents):  # a group has no more than each that it is part of
+        with suppress(OSError, ValueError):  # no limit is set there, or it is "max"
+            free.append(int((folder / "memory.max").read_text()))
+            free[-1] -= int((folder / "memory.current").read_text())
+            # Of the files that were read, what was not looked at lately is given up if needed.
+            counts = dict(line.split() for line in (folder / "memory.stat").open())
+            free[-1] += int(counts.get("inactive_file", 0))
+    return min(free)
 
 
 def check_parameter(name: str, value: object, low: int, high: int) -> int:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tools.links import own_notebooks
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Notebooks run in a folder of their own: a relative path must not depend on it.
@@ -27,8 +29,8 @@ for variable in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 # A shell that starts the tests in the background ignores Ctrl-C for them; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-LESSONS = NOTEBOOKS + sorted((ROOT / "notebooks" / "extras").glob("*.ipynb"))
+LESSONS = own_notebooks(ROOT / "notebooks")
+NOTEBOOKS = [path for path in LESSONS if path.parent.name == "notebooks"]
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 

@@ -17,6 +17,7 @@ from browser import wait_until
 from conftest import ROOT, copy_checkout, write_notebook
 from nbformat.v4 import new_markdown_cell
 
+from mnist_helpers import checks
 from tools import lockfile, run, tutorial
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals and scripts")
@@ -144,12 +145,44 @@ class TestRun:
             (checkout / "mnist_helpers" / ".#data.py").symlink_to("someone@machine.1234")
         assert self.run("--if-needed") == [] and len(self.run()) == 4
 
+    def test_notebooks_of_ones_own_are_named_and_left_out(self, checkout, capsys):
+        self.run()
+        scratch = {"Untitled.ipynb": '{"cells": []}', "none.ipynb": "", "extras/none.ipynb": "["}
+        scratch["02_uses-Copy1.ipynb"] = '{"metadata": {"mnist_tutorial": {}}}'
+        for name, text in scratch.items():
+            (checkout / "notebooks" / name).write_text(text)
+        assert self.run("--if-needed") == [] and len(self.run()) == 4
+        left_out = [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
+        named = {Path(line.partition(":")[0]) for line in left_out}
+        assert named == {Path("notebooks", name) for name in scratch}
+
+    @pytest.mark.parametrize("name", ["02_uses", "extras/other"])
+    @pytest.mark.parametrize("text", ["", "[]", "<<<<<<< HEAD"])
+    def test_an_unreadable_one_is_named_before_anything_is_removed(self, checkout, name, text):
+        self.run()
+        mark = '"mnist_tutorial"' if name == "extras/other" else ""
+        (checkout / "notebooks" / f"{name}.ipynb").write_text(text + mark)
+        with pytest.raises(SystemExit, match=f"^run: notebooks/{name}.ipynb cannot be read: .*git"):
+            self.run()
+        assert (checkout / "build" / "results.json").exists()
+
     @needs_posix
     def test_two_runs_at_once_do_not_meet(self, checkout):
         with open(checkout / "build" / ".lock", "w") as lock:
             lockfile.take_lock(lock, wait=False)
             with pytest.raises(SystemExit, match="another `make run` is at work"):
                 self.run()
+
+
+@pytest.mark.parametrize(("limit", "at_a_time"), [("1000", 1), ("", 2)])
+def test_where_memory_is_short_one_notebook_runs_at_a_time(monkeypatch, capsys, limit, at_a_time):
+    process = SimpleNamespace(cpu_affinity=lambda: [0, 1])
+    monkeypatch.setattr(run, "psutil", SimpleNamespace(Process=lambda: process))
+    monkeypatch.setattr(checks.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**40))
+    monkeypatch.setattr(checks, "_free_in_group", lambda group: 2**40)
+    monkeypatch.setenv("MEM_LIMIT", limit)
+    assert len(run.slots()) == at_a_time
+    assert ("Memory free: 0.0 GB" in capsys.readouterr().out) is (at_a_time == 1)
 
 
 def test_without_a_run_there_are_no_pages_to_render(monkeypatch, tmp_path):
@@ -247,8 +280,13 @@ class TestTutorial:
 
     @needs_posix
     @pytest.mark.parametrize("command", ["lab --allow-root", "test -k pad"])
-    def test_what_is_started_and_with_which_paths(self, tmp_path, command):
+    @pytest.mark.parametrize("snap", [False, True])
+    def test_what_is_started_and_with_which_paths(self, tmp_path, command, snap):
         copy_checkout(tmp_path, "tools")
+        program = tmp_path / "tools" / "tutorial.py"
+        program.write_text(program.read_text().replace("/snap/bin", str(tmp_path)))
+        if snap:
+            (tmp_path / "firefox").touch()
         (tmp_path / "tools" / "environment.py").write_text("# Nothing is left to install.")
         # The Python of the environment says what it is given.
         python = tmp_path / ".venv" / "bin" / "python"
@@ -266,7 +304,7 @@ class TestTutorial:
         paths = f"{folder / 'x.npz'} {tmp_path / 'kept'}"
         if command.startswith("lab"):
             assert last.startswith(f"{paths} -m jupyterlab --ip=127.0.0.1 ") and before == []
-            assert last.endswith(" --allow-root notebooks/01_data_exploration.ipynb")
+            assert last.endswith(" --allow-root") and (tutorial.FOR_SNAP in last) is snap
         else:
             assert before == [f"{paths} -m tools.run --if-needed"]
             assert last.startswith(f"{paths} -m pytest ") and last.endswith(" -k pad")

@@ -31,19 +31,29 @@ PLATFORMS = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("w
 
 
 @pytest.mark.parametrize(
-    ("version", "system", "processor"),
+    ("minor", "system", "kind", "size", "libc", "named"),
     [
-        ((3, 10, 13), "linux", "x86_64"),
-        ((3, 14, 0), "win32", "AMD64"),
-        ((3, 12, 0), "darwin", "x86_64"),  # for which there is no current TensorFlow
+        (10, "linux", "linux-x86_64", 2**63, "gnu", "x86_64 is not"),
+        (14, "win32", "win-amd64", 2**63, None, "win-amd64 is not"),
+        (12, "darwin", "macosx-11.0-universal2", 2**63, "", "x86_64 is not"),
+        (12, "win32", "win-arm64", 2**63, None, "on Windows, ARM or not, for x86-64"),
+        (12, "win32", "win32", 2**31, None, "32-bit is not"),
+        (12, "linux", "linux-aarch64", 2**63, "aarch64-linux-musl", "musl is not .* with glibc"),
     ],
 )
-def test_where_no_packages_can_be_had_one_line_says_so(monkeypatch, version, system, processor):
-    monkeypatch.setattr(sys, "version_info", version)
+def test_where_no_packages_can_be_had_one_line_says_so(
+    monkeypatch, minor, system, kind, size, libc, named
+):
+    monkeypatch.setattr(sys, "version_info", (3, minor, 0))
     monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.setattr(environment.platform, "machine", lambda: processor)
-    with pytest.raises(SystemExit, match=r"is not supported; use 3\.11, 3\.12 .*Intel Macs"):
+    monkeypatch.setattr(sys, "maxsize", size - 1)
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("sysconfig.get_platform", lambda: kind)
+    monkeypatch.setattr("sysconfig.get_config_var", lambda name: libc)
+    monkeypatch.setattr(environment, "is_installed", lambda lock: True)
+    with pytest.raises(SystemExit, match="Intel Macs") as caught:
         environment.main()
+    assert re.search(named, str(caught.value))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="written for the paths of Unix")
@@ -122,6 +132,18 @@ class TestInstallation:
         last = done.stderr.splitlines()[-1]
         assert done.returncode == 1 and last.startswith("setup: requirements.lock could not be")
         assert not (checkout / ".venv" / "installed.txt").exists()
+
+    # A Mac makes no folder whose name is not UTF-8.
+    @pytest.mark.parametrize(
+        "name", [b"a:b", b"two\nlines", b"return\r"] + [b"latin-\xe4"] * (sys.platform == "linux")
+    )
+    def test_a_folders_name_that_python_cannot_bear_is_said_before_any_work(self, checkout, name):
+        folder = checkout.with_name(os.fsdecode(name))
+        checkout.rename(folder)
+        done = self.set_up(folder)
+        assert done.returncode == 1 and done.stdout == ""
+        assert re.match(r"setup: .*rename or move the folder.*\n\Z", done.stderr)
+        assert not (folder / ".venv").exists()
 
     @pytest.mark.parametrize("behind_a_link", [False, True])
     def test_an_environment_of_someone_else_is_left_alone(self, checkout, tmp_path, behind_a_link):

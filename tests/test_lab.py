@@ -17,6 +17,7 @@ from jupyter_server.serverapp import list_running_servers
 
 from mnist_helpers.pad import load_collection
 from mnist_helpers.strokes import EXAMPLE_DRAWINGS
+from tools.tutorial import FOR_SNAP, LAB
 
 pytestmark = pytest.mark.slow
 IN_03, IN_06 = NOTEBOOKS[2], NOTEBOOKS[5]
@@ -193,6 +194,34 @@ def test_ink_is_light_in_the_dark_theme_alone(pad):
     pad.page.wait_for_function(LIGHTER, arg=150)
 
 
+# What stops JupyterLab, or hides notebook 01, where a person's own configuration counts.
+OWN = """
+import os
+c.ServerApp.root_dir = c.ServerApp.preferred_dir = c.FileContentsManager.preferred_dir = os.getcwd()
+c.ServerApp.password_required = c.PasswordIdentityProvider.password_required = True
+c.ServerApp.default_url = c.LabApp.default_url = "/doc"
+c.ServerApp.ip, c.ServerApp.base_url = "*", "/mine"
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the browser that stands in is a shell script")
+@pytest.mark.parametrize("own", [OWN, "c.ServerApp.sock = 's'", "c.ServerApp.file_to_run = 'x'"])
+def test_a_browser_from_snap_is_given_the_address_of_01_whatever_ones_configuration(tmp_path, own):
+    opened = tmp_path / "opened"
+    browser = f"sh -c 'echo $0 > {opened}.part; mv {opened}.part {opened}' %s"
+    environment = private_jupyter(tmp_path) | {"BROWSER": browser}
+    (tmp_path / "JUPYTER_CONFIG_DIR" / "jupyter_server_config.py").write_text(own)
+    command = [sys.executable, "-m", *LAB, FOR_SNAP, "--allow-root", "--ServerApp.port_retries=50"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            address = wait_until(lambda: opened.exists() and opened.read_text(), 90, "browser")
+            assert "/lab/tree/01_data_exploration.ipynb?token=" in address
+            page = address.strip().replace("/lab/tree/", "/api/contents/")
+            assert requests.get(page, timeout=10).json()["type"] == "notebook"
+        finally:
+            process.terminate()
+
+
 def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(tmp_path):
     options = "LAB_OPTIONS=--no-browser --ServerApp.port_retries=50 --allow-root"
     environment = private_jupyter(tmp_path)
@@ -204,9 +233,9 @@ def test_make_lab_opens_01_on_loopback_with_a_token_and_stops_on_ctrl_c(tmp_path
         listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
         assert listening == {"127.0.0.1"}
         assert requests.get(f"{server['url']}api/contents", timeout=10).status_code == 403
-        # What it has a browser open: a file with the address, and in that the token.
-        (file,) = (tmp_path / "JUPYTER_RUNTIME_DIR").glob("*-file-to-run-*-open.html")
-        assert f"01_data_exploration.ipynb?token={server['token']}" in file.read_text()
+        # What a browser opens that is not from Snap: a file with the address, and so the token.
+        (file,) = (tmp_path / "JUPYTER_RUNTIME_DIR").glob("jpserver-*-open.html")
+        assert f"/lab/tree/01_data_exploration.ipynb?token={server['token']}" in file.read_text()
         os.killpg(make.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
         make.wait(30)
         _, alive = psutil.wait_procs(processes, timeout=20)

@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace as S
 
 import numpy as np
@@ -155,6 +156,18 @@ def test_in_a_control_group_cached_files_count_as_free_memory(tmp_path, limit, f
     for name, content in counts.items():
         (tmp_path / name).write_text(content + "\n")
     assert checks._free_in_group(tmp_path) == free
+
+
+def test_the_limit_of_a_control_group_around_ones_own_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "Path", lambda *parts: Path(f"{tmp_path}{'/'.join(parts)}"))
+    own, around = "sys/fs/cgroup/user/session", "sys/fs/cgroup/user"
+    files = {"proc/self/cgroup": "1:cpu:/\n0::/user/session\n", f"{own}/memory.max": "max"}
+    files |= {f"{around}/memory.max": "2000000", f"{around}/memory.current": "1500000"}
+    files[f"{around}/memory.stat"] = "anon 300"
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert checks.free_memory_gb() == 0.0005
 
 
 def test_what_another_kernel_of_the_user_holds_is_not_free_under_a_hubs_limit(monkeypatch):

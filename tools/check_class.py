@@ -1,7 +1,4 @@
-"""Check a machine before a class: each line passes, or says what to do.
-
-With --url, a JupyterHub is checked instead (tools/hub/check.py).
-"""
+"""Check a machine, or with --url a hub, before a class: each line passes, or says what to do."""
 
 import argparse
 import os
@@ -120,8 +117,7 @@ def end(ready: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slow-epoch", type=float, default=15, metavar="SECONDS")
-    about = "check this JupyterHub instead, as the learner whose token is JUPYTERHUB_API_TOKEN"
-    parser.add_argument("--url", help=about)
+    parser.add_argument("--url", help="check a JupyterHub, as the one of JUPYTERHUB_API_TOKEN")
     arguments = parser.parse_args()
     if arguments.url:
         from tools.hub import check

@@ -1,10 +1,9 @@
 """Show that the claims of a notebook can fail, while the notebook is being executed.
 
-A claim is a code cell with the tag `claim` that asserts something. A claim that cannot fail proves
-nothing, so the metadata of its cell hold, as `falsify`, code that makes it false. When the cell has
-run, that code and then the claim are run in a copy of the notebook's names, and the outcome stands
-in the cell's metadata as `falsified`. The copy is one of names, not of objects: code that falsifies
-assigns new objects and changes none in place. docs/testing-notebooks.md has an example.
+A claim is a code cell with the tag `claim`, and the metadata of its cell hold, as `falsify`, code
+that makes it false (docs/testing-notebooks.md has an example). When the cell has run, that code and
+then the claim are run in a copy of the notebook's names. The copy is one of names, not of objects:
+code that falsifies assigns new objects and changes none in place.
 """
 
 FAILS, HOLDS = "the claim fails", "the claim still holds"

@@ -1,14 +1,13 @@
-"""Create or complete `.venv` with the pinned packages; return at once if all is there.
-
-Runs on the learner's own Python, before anything is installed: standard library only.
-"""
+"""Install the pinned packages into `.venv`, unless they are there: standard library only."""
 
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 
 from tools.lockfile import take_lock
@@ -19,6 +18,7 @@ LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
 STAMPS = {LOCK: "installed.txt", DEV_LOCK: "installed-dev.txt"}
 # Written first: what lies in an environment without any of these is somebody else's.
 MARKS = ("mnist-tutorial", *STAMPS.values())
+WITH_TENSORFLOW = ("linux-x86_64", "linux-aarch64", "arm64", "win-amd64")
 
 
 def wanted_stamp(lock: str) -> str:
@@ -75,12 +75,21 @@ def install(lock: str) -> None:
 
 
 def main() -> None:
-    here = sys.platform, platform.machine()
-    if not (3, 11) <= sys.version_info[:2] <= (3, 13) or here == ("darwin", "x86_64"):
+    # Of the interpreter, not the processor; but on a Mac one interpreter may be for both kinds.
+    here = platform.machine() if sys.platform == "darwin" else sysconfig.get_platform()
+    here += " with musl" * ("musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE")))
+    here += ", 32-bit" * (sys.maxsize < 2**32)
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13) or here not in WITH_TENSORFLOW:
         sys.exit(
-            f"setup: Python {platform.python_version()} on {' '.join(here)} is not supported; use "
+            f"setup: Python {platform.python_version()} on {here} is not supported; use a 64-bit "
             "3.11, 3.12 or 3.13: PYTHON=python3.12 make run. On a Mac with Apple silicon, use one "
-            "made for arm64; for Intel Macs there is Binder or Colab (see README.md)"
+            "made for arm64; on Windows, ARM or not, for x86-64; on Linux, with glibc (Alpine has "
+            "another). For Intel Macs and all others there is Binder or Colab (see README.md)"
+        )
+    if re.search(rf"[{os.pathsep}\r\n\ud800-\udfff]", str(ROOT)):
+        sys.exit(
+            f"setup: Python can install nothing into {str(ROOT)!r}: rename or move the folder, so "
+            f"that its path has no {os.pathsep!r}, no line break and no bytes that are not UTF-8"
         )
     locks = [LOCK, DEV_LOCK] if "--tests" in sys.argv else [LOCK]
     if all(map(is_installed, locks)):

@@ -70,8 +70,7 @@ def execute_here(notebook: Path, output: Path, cores: list[int] | None, slot: in
         where = f"{notebook.name}, code cell {error.exec_count}"
         raise NotebookFailed(f"{where}: {error.ename}: {error.evalue}") from None
     except DeadKernelError:
-        message = f"{notebook.name}: its kernel died, perhaps for lack of memory"
-        raise NotebookFailed(message) from None
+        raise NotebookFailed(f"{notebook.name}: its kernel died; is memory short?") from None
     seconds, peak = round(time.perf_counter() - started, 1), peak_memory(of_children=True)
     models = reported_models(executed, notebook.name)
     return {"seconds": seconds, "peak_rss_mb": peak and round(peak / 1e6), "models": models}

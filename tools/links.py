@@ -1,26 +1,35 @@
-"""Print the addresses at which Binder and Colab open this repository, from its remote `origin`.
-
-Standard library only: it runs before anything is installed.
-"""
+"""Print this repository's addresses on Binder and Colab. Standard library only: comes first."""
 
 import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from tools.tutorial import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
+EXECUTED = ("*.ipynb", "extras/*.ipynb")
 BINDER = "https://mybinder.org/v2"
 COLAB = "https://colab.research.google.com/github"
 LANDING_PAGE = "lab/tree/notebooks/01_data_exploration.ipynb"
 
 
-def address_of(remote: str) -> tuple[str, str]:
-    """Host and path of a repository, from the address of its remote.
+def files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """The files of a folder that match, in order, without what systems and editors leave there."""
+    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+    return [path for path in found if path.is_file() and not path.name.startswith(".")]
 
-    Raises ValueError if nobody else can reach such an address.
-    """
+
+def own_notebooks(folder: Path) -> list[Path]:
+    """The tutorial's, readable or not: lessons have a number, and all of them these metadata."""
+    found = [path for path in files(folder, EXECUTED) if "-Copy" not in path.name]  # JupyterLab's
+    mark = b'"mnist_tutorial"'
+    return [p for p in found if re.match(r"\d\d_", p.name) or mark in p.read_bytes()]
+
+
+def address_of(remote: str) -> tuple[str, str]:
+    """Host and path of a repository, from its remote; ValueError where nobody can reach that."""
     # git@host:owner/name is short for ssh://git@host/owner/name.
     short = re.fullmatch(r"(?:[^/@]+@)?([^/:]+\.[^/:]+):(?!//)(.+)", remote)
     address = urlsplit(f"ssh://{short[1]}/{short[2]}" if short else remote)
@@ -42,12 +51,14 @@ def binder_link(remote: str, ref: str) -> str:
 
 
 def ask_git(*command: str) -> str:
-    """What git answers, or nothing where it has no answer or there is no git."""
+    """What git answers. Raises ValueError with its reason for not doing so."""
     try:
-        options = {"cwd": ROOT, "stderr": subprocess.DEVNULL, "text": True}
-        return subprocess.check_output(["git", *command], **options).strip()
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return ""
+        options = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
+        return subprocess.run(["git", *command], **options).stdout.strip()
+    except FileNotFoundError:
+        raise ValueError("git is needed, and not installed") from None
+    except subprocess.CalledProcessError as error:
+        raise ValueError(" ".join(error.stderr.split())) from None
 
 
 def origin() -> tuple[str, str]:
@@ -55,11 +66,10 @@ def origin() -> tuple[str, str]:
     # A ZIP may have been unpacked inside another repository, which is not the one to link to.
     if not (ROOT / ".git").exists():
         raise ValueError(f"{ROOT} is no clone of a repository: clone it with git from its host")
-    remote = ask_git("remote", "get-url", "origin")
-    ref = ask_git("symbolic-ref", "--short", "HEAD") or ask_git("rev-parse", "HEAD")
-    if not remote or not ref:
+    if "origin" not in ask_git("remote").split():
         raise ValueError("this clone has no origin; set it: git remote add origin https://…")
-    return remote, ref
+    ref = ask_git("branch", "--show-current") or ask_git("rev-parse", "HEAD")
+    return ask_git("remote", "get-url", "origin"), ref
 
 
 def links() -> dict:
@@ -69,8 +79,7 @@ def links() -> dict:
     """
     remote, ref = origin()
     host, repository = address_of(remote)
-    paths = sorted(NOTEBOOKS.glob("*.ipynb")) + sorted(NOTEBOOKS.glob("extras/*.ipynb"))
-    names = {path.stem: quote(path.relative_to(NOTEBOOKS).as_posix()) for path in paths}
+    names = {p.stem: quote(p.relative_to(NOTEBOOKS).as_posix()) for p in own_notebooks(NOTEBOOKS)}
     colab = f"{COLAB}/{quote(repository)}/blob/{quote(ref)}/notebooks"
     on_github = host == "github.com"  # Colab opens no others
     return {

@@ -32,8 +32,7 @@ OTHER_PYTHON = r"python_full_version (>=|==) '3\.1[2-9](\.\*)?'"
 def locked(lock: str) -> list[tuple[str, str]]:
     """NAME==VERSION and environment marker (or an empty text) of each package of a lock."""
     lines = re.findall(r"(?m)^([A-Za-z0-9][^\\\n]*?) *\\?$", lock)
-    parts = [line.partition(";") for line in lines]
-    return [(pin.strip(), marker.strip()) for pin, _, marker in parts]
+    return [(pin.strip(), mark.strip()) for pin, _, mark in (x.partition(";") for x in lines)]
 
 
 def without(lock: str, other: str) -> str:
@@ -45,10 +44,7 @@ def without(lock: str, other: str) -> str:
 
 
 def environment_yml(lock: str) -> str:
-    """The text of environment.yml for a lock: above the pins, what stands there now.
-
-    Markers stay: most are about the platform.
-    """
+    """The text of environment.yml for a lock: above the pins what stands there, all its markers."""
     above = (ROOT / ENVIRONMENTS[0]).read_text(encoding="utf-8").partition("  - pip:\n")
     pins = [(pin, mark) for pin, mark in locked(lock) if not re.fullmatch(OTHER_PYTHON, mark)]
     lines = [f'"{pin}; {mark}"' if mark else pin for pin, mark in pins]

@@ -9,14 +9,10 @@ except ImportError:  # Windows
 
 
 def take_lock(file: IO, wait: bool) -> None:
-    """Lock an open file until it is closed, or go on without a lock where there is none to have.
-
-    Raises BlockingIOError if another process has the lock and `wait` is false.
-    """
+    """Lock a file until it is closed, if that can be; BlockingIOError where one would wait."""
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError:  # a network file system without locks
-            pass
+        except OSError as error:  # or a network file system without locks
+            if isinstance(error, BlockingIOError):
+                raise

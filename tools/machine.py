@@ -28,10 +28,7 @@ def this_machine() -> str:
 
 
 def peak_memory(of_children: bool = False) -> int | None:
-    """The most memory, in bytes, that this process has had so far, or any one of its children.
-
-    Children count when they have ended. None on Windows, which keeps no such record.
-    """
+    """The most bytes that this process, or one ended child, has had; Windows keeps no record."""
     if resource is None:
         return None
     who = resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 
 from tools.execute import NotebookFailed, execute
-from tools.run import NOTEBOOKS, choose, files, notebooks
+from tools.run import NOTEBOOKS, choose, files, notebooks, tutorial_metadata
 from tools.tutorial import ROOT
 
 # What belongs to one run or one window, not to the notebook: time stamps, versions, progress.
@@ -41,6 +41,7 @@ def main() -> None:
     everything = notebooks() + files(NOTEBOOKS, ("solutions/*.ipynb",))
     try:
         for notebook in choose(everything, sys.argv[1:]):
+            tutorial_metadata(notebook)  # refuses what cannot be read
             print(f"{notebook.relative_to(ROOT)}: executing", flush=True)
             print(f"{refresh(notebook)['seconds']:.0f} s")
     except (NotebookFailed, ValueError) as error:

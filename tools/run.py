@@ -24,38 +24,29 @@ import pandas as pd
 import psutil
 
 from mnist_helpers import load_mnist
+from mnist_helpers.checks import NEEDED_GB, free_memory_gb
 from mnist_helpers.files import artifacts_folder
 from tools.execute import NotebookFailed, execute
-from tools.links import links
+from tools.links import EXECUTED, files, links, own_notebooks
 from tools.lockfile import take_lock
 from tools.machine import this_machine
 from tools.tutorial import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
-# What is executed, and what an execution depends on besides. (A view's script and style are read
-# by JupyterLab and by the pages, and change nothing in a notebook.)
-EXECUTED = ("*.ipynb", "extras/*.ipynb")
+# What an execution depends on besides notebooks. (A view's script and style are read by JupyterLab
+# and by the pages, and change nothing in a notebook.)
 SOURCES = tuple(f"mnist_helpers/*.{end}" for end in ("py", "json", "csv", "npz", "png", "mplstyle"))
 SOURCES += ("mnist_helpers/records/*.csv", "mnist_helpers/records/*.npz", "requirements.lock")
 SOURCES += ("tools/run.py", "tools/execute.py", "tools/claims.py")
 
 
-def files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """The files of a folder that match, in order, without what systems and editors leave there."""
-    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
-    return [path for path in found if path.is_file() and not path.name.startswith(".")]
-
-
 def notebooks() -> list[Path]:
-    return files(NOTEBOOKS, EXECUTED)
+    return own_notebooks(NOTEBOOKS)
 
 
 def choose(paths: list[Path], names: list[str]) -> list[Path]:
-    """Of these notebooks those whose names begin so, given as paths or not; without names, all.
-
-    Raises ValueError for a name with which none of them begins.
-    """
+    """The notebooks whose names begin so, or all; ValueError for a name with which none begins."""
     for name in names:
         if not any(path.name.startswith(Path(name).name) for path in paths):
             there = ", ".join(path.stem for path in paths)
@@ -69,16 +60,23 @@ def executed_copy(path: Path) -> Path:
 
 
 def tutorial_metadata(path: Path) -> dict:
-    """The networks that a notebook keeps and uses, and whether it must be executed alone."""
-    notebook = nbformat.read(path, as_version=4)
+    """What a notebook keeps and uses, and whether it is executed alone, or a ValueError."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # of many kinds: it is empty, no JSON, or JSON of something else
+        name, reason = path.relative_to(ROOT).as_posix(), " ".join(str(error).split())[:100]
+        remedy = f"end the merge, or take it from the repository again: git checkout HEAD {name}"
+        raise ValueError(f"{name} cannot be read: {reason}; {remedy}") from None
     return {"keeps": [], "uses": [], "alone": False} | notebook.metadata.get("mnist_tutorial", {})
 
 
 def slots() -> list[list[int] | None]:
     """The cores of each notebook that runs at the same time: two halves, or [None], one on all."""
-    process = psutil.Process()
-    cores = process.cpu_affinity() if hasattr(process, "cpu_affinity") else []
-    middle = len(cores) // 2
+    cores = getattr(psutil.Process(), "cpu_affinity", list)()  # a Mac has no such thing
+    middle, free, needed = len(cores) // 2, free_memory_gb(), 2 * NEEDED_GB + 0.5
+    if middle and free < needed:
+        print(f"Memory free: {free:.1f} GB, and two need {needed} GB: one notebook at a time")
+        return [None]
     return [cores[:middle], cores[middle:]] if middle else [None]
 
 
@@ -91,8 +89,7 @@ def execute_all(paths: list[Path]) -> dict[str, dict]:
     """
     metadata, cores = {path: tutorial_metadata(path) for path in paths}, slots()
     jobs, keepers, failures, free = {}, {}, [], SimpleQueue()
-    for slot in range(len(cores)):
-        free.put(slot)
+    list(map(free.put, range(len(cores))))
 
     def execute_one(path: Path, needed: list) -> dict | None:
         wait(needed)
@@ -133,11 +130,9 @@ def ending_children() -> Iterator[None]:
 
 def sources_digest() -> str:
     """A digest of all that a complete run depends on, but for the data set."""
-    digest = hashlib.sha256()
-    for path in [*notebooks(), *files(ROOT, SOURCES)]:
-        content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
+    content = {path: path.read_bytes() for path in [*notebooks(), *files(ROOT, SOURCES)]}
+    parts = [f"{path.name} {len(text)}\n".encode() + text for path, text in content.items()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def last_run() -> dict:
@@ -192,19 +187,17 @@ def render_site() -> None:
     solutions.mkdir(parents=True)
     for path in files(NOTEBOOKS, ("solutions/*.ipynb",)):  # a teacher may have taken them out
         shutil.copy(path, solutions)
-    about = {key: record[key] for key in ("dataset", "machine")}
     with suppress(ValueError):  # a ZIP, or a clone that nobody else can reach
-        about |= links()
+        record |= links()
     export_networks(BUILD / "networks", BUILD / "site")
-    build_site(BUILD / "notebooks", BUILD / "site", about)
+    build_site(BUILD / "notebooks", BUILD / "site", record)
     print("Pages: build/site/index.html")
 
 
 def print_results(results: dict) -> None:
     print(f"\nResults on {results['dataset']}")
-    for name in ("models", "notebooks"):
-        if results[name]:
-            print(f"\n{pd.DataFrame(results[name]).T.convert_dtypes().to_string()}")
+    for table in filter(None, [results["models"], results["notebooks"]]):
+        print(f"\n{pd.DataFrame(table).T.convert_dtypes().to_string()}")
 
 
 def main() -> None:
@@ -224,6 +217,9 @@ def main() -> None:
                     os.environ["MNIST_OFFLINE"] = "1"
                 if arguments.if_needed and is_current(dataset):
                     return
+                for path in sorted(set(files(NOTEBOOKS, EXECUTED)) - set(notebooks())):
+                    print(f"{path.relative_to(ROOT)}: left out, since it is not the tutorial's")
+                list(map(tutorial_metadata, chosen))  # before anything is removed
                 print_results(run(chosen, dataset))
                 print(f"\n{time.perf_counter() - started:.0f} s in all")
             render_site()

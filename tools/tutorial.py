@@ -13,7 +13,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-LAB = ["jupyterlab", "--ip=127.0.0.1", "--ServerApp.answer_yes=True"]
+# With one's own configuration of these, JupyterLab would not start, or not with notebook 01.
+LAB = ["jupyterlab", "--ip=127.0.0.1", "--LabApp.default_url=/lab/tree/01_data_exploration.ipynb"]
+SERVER = ("answer_yes=True", "root_dir=notebooks", "preferred_dir=", "file_to_run=", "sock=")
+LAB += [f"--ServerApp.{setting}" for setting in SERVER]
+LAB += ["--FileContentsManager.preferred_dir="]
+LAB += ["--PasswordIdentityProvider.password_required=False"]
+# Browsers from Snap may not read the file that keeps the token out of a browser's arguments.
+SNAPS = [Path("/snap/bin", name) for name in ("firefox", "chromium", "brave", "opera")]
+FOR_SNAP = "--ServerApp.use_redirect_file=False"
 # Two workers, each on a core of its own (tests/conftest.py), take file after file.
 PYTEST = ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 # For each command its purpose, what has to be installed, and the program that it is.
@@ -78,12 +86,11 @@ def main() -> None:
     arguments, options = parser.parse_known_args()
     command = arguments.command
     _, needed, program = COMMANDS[command]
-    if command == "lab":
-        options.append("notebooks/01_data_exploration.ipynb")
+    if command == "lab" and any(path.exists() for path in SNAPS):
+        options.insert(0, FOR_SNAP)
     python = sys.executable
     if needed:
-        also = ["--tests"] if needed == "tests too" else []
-        need([python, "-m", "tools.environment", *also])
+        need([python, "-m", "tools.environment", *["--tests"] * (needed == "tests too")])
         python = str(python_of(VENV))
     if command == "test":  # what one execution of the notebooks proves is read off it
         need([python, "-m", "tools.run", "--if-needed"])

@@ -78,8 +78,7 @@ class Learner:
             time.sleep(0.25)
 
     def start_kernel(self) -> None:
-        body = {"name": "python3"}
-        self.kernel = self.request("POST", "/user/{name}/api/kernels", body)["id"]
+        self.kernel = self.request("POST", "/user/{name}/api/kernels", {"name": "python3"})["id"]
 
     def leave(self) -> str:
         """Stop the server if it was started here, else the kernel; what was stopped, in words."""
@@ -140,8 +139,7 @@ def check(learner: Learner, slow_epoch: float) -> bool:
 def visit(learner: Learner, slow_epoch: float) -> Iterator[str]:
     """Make the STEPS one after another, each with what it has found. Raises Problem."""
     if not learner.token:
-        page = f"{learner.url}/hub/token"
-        raise Problem(f"make a token at {page}, and set JUPYTERHUB_API_TOKEN to it")
+        raise Problem(f"make a token at {learner.url}/hub/token, set JUPYTERHUB_API_TOKEN to it")
     yield f"as {learner.log_in()}"
     start = time.perf_counter()
     learner.start_server()

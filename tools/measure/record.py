@@ -81,14 +81,12 @@ def compact_with(without: Sequence[str] = (), dropout: float = 0.0) -> keras.Seq
     if "BatchNormalization" in without:
         for layer in stack:
             layer.use_bias = True  # before a normalisation a bias would have no effect
-    dropping = [layers.Dropout(dropout)] if dropout else []
     kept = [layer for layer in stack if type(layer).__name__ not in without]
-    return copy_of([*kept, *dropping, last])
+    return copy_of([*kept, *([layers.Dropout(dropout)] if dropout else []), last])
 
 
 BUILDERS = [build_dense, build_wide_dense, build_cnn, build_compact_cnn]
-BUILDERS += [cnn_with, cnn_with_pooling, compact_with]
-BUILDERS = {function.__name__: function for function in BUILDERS}
+BUILDERS = {f.__name__: f for f in [*BUILDERS, cnn_with, cnn_with_pooling, compact_with]}
 RECIPES: dict[str, Recipe] = {}
 TABLES = tomllib.loads(Path(__file__).with_name("recipes.toml").read_text())
 for name, fields in TABLES.items():
@@ -172,8 +170,7 @@ def record(data, path: Path, seeds: dict[str, int]) -> None:
     """Train each network with so many seeds, where the file has no row for it, and add one."""
     lines = path.read_text().splitlines() if path.exists() else []
     with path.open("a") as file:
-        if not lines:
-            file.write(",".join(COLUMNS) + "\n")
+        file.write("" if lines else ",".join(COLUMNS) + "\n")
         if [line for line in lines if line.startswith("#")][-1:] != [machine()]:
             file.write(machine() + "\n")
     table = pd.read_csv(path, comment="#")
