@@ -80,7 +80,7 @@ function penFor(model, send, ink, cursor) {
       ink.append(line(pen.stroke));
     },
     move([x, y]) {
-      const [lastX, lastY] = pen.stroke.at(-1);
+      const [lastX, lastY] = pen.stroke[pen.stroke.length - 1];
       if (Math.hypot(x - lastX, y - lastY) < SMALLEST_MOVE) return;
       pen.stroke.push([x, y]);
       ink.lastChild.replaceWith(line(pen.stroke));
