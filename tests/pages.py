@@ -16,7 +16,7 @@ RULES = {
     "dark": ["color-contrast", "link-in-text-block"],
 }
 LAPTOP = {"viewport": {"width": 1280, "height": 740}}
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE = {"viewport": {"width": 320, "height": 740}, "has_touch": True, "is_mobile": True}
 ALT = 'A digit: "3" < 4 & more.'
 FIRST = """# Explore a little
 

@@ -35,8 +35,8 @@ def tutorial(networks, tmp_path_factory) -> Path:
 
 # Each page is opened once on a phone and once on a laptop; the tests read off what was found.
 VISITS = [
-    *("small 360 light", "small 1280 dark"),
-    *(pytest.param(f"tutorial {x}", marks=pytest.mark.slow) for x in ("360 light", "1280 dark")),
+    *("small 320 light", "small 1280 dark"),
+    *(pytest.param(f"tutorial {x}", marks=pytest.mark.slow) for x in ("320 light", "1280 dark")),
 ]
 
 

@@ -130,7 +130,7 @@ def test_frame_follows_a_mouse_that_is_not_pressed_and_stays_inside(frame):
 
 def test_a_described_picture_stands_for_a_view_where_scripts_do_not_run(site):
     data, metadata = ConvolutionView(IMAGES, LABELS, KERNELS)._repr_mimebundle_()
-    (picture,) = elements((site / "01_frame.html").read_text(), "noscript img")
+    (picture,) = elements((site / "01_frame.html").read_text(), ".live .stand-in img")
     assert picture["alt"] == data["text/plain"] == metadata["image/png"]["alt"]
     # The figure of the other view is the run's own, and stays in sight.
     html = (site / "02_shift.html").read_text()

@@ -27,7 +27,7 @@ TEMPLATE = Path(__file__).with_name("template")
 HELPERS = Path(__file__).parents[2] / "mnist_helpers"
 # Each view's script and styles, without their suffix: in `mnist_helpers/` or in the template.
 VIEWS = {"pad": "pad", "convolution": "convolution_view", "shift": "shift"}
-ASKING = ["pad", "shift"]  # the views that ask the networks; other pages do not load the weights
+ASKING = ["pad", "shift"]  # the views that ask the networks; other pages do without the weights
 TITLE = "Two neural networks on MNIST"
 # How long things take someone who wants to understand them.
 WORDS_A_MINUTE = 150
@@ -186,9 +186,9 @@ def exporter_for(out: Path) -> HTMLExporter:
     )
     png = base64.b64encode((HELPERS / "pad.png").read_bytes()).decode()
     pad = {"src": f"data:image/png;base64,{png}", "alt": PICTURE_TEXT, "width": 760, "height": 430}
-    asking = ASKING if (out / "networks.js").exists() else []  # without them the pad says so
-    exporter.environment.globals |= {"site": TITLE, "view_type": VIEW_TYPE, "view_files": VIEWS}
-    exporter.environment.globals |= {"asking": asking, "pad_picture": pad}
+    networks = "".join(path.read_text() for path in out.glob("networks.js"))  # it may be missing
+    values = {"site": TITLE, "view_type": VIEW_TYPE, "view_files": VIEWS, "asking": ASKING}
+    exporter.environment.globals |= values | {"networks": networks, "pad_picture": pad}
     return exporter
 
 

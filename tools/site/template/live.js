@@ -26,13 +26,20 @@ class PageModel {
   send() {}
 }
 
-// Shows each view in its <div class="live" data-view="NAME">, with the JSON that stands there. The
-// pad needs more of a kernel than values.
+// Shows each view in its <div class="live" data-view="NAME">, with the JSON that stands there, in
+// the place of its picture. That stays where no script runs, where a browser is too old to read
+// this one, and where something fails. The pad needs more of a kernel than values.
 function mountViews(views) {
   for (const el of document.querySelectorAll(".live[data-view]")) {
     const view = views[el.dataset.view];
     const values = JSON.parse(el.querySelector("script")?.textContent ?? "{}");
-    if (el.dataset.view === "pad") mountPad(view, el);
-    else view.render({ model: new PageModel(values), el });
+    const shown = document.createElement("div");
+    try {
+      if (el.dataset.view === "pad") mountPad(view, shown);
+      else view.render({ model: new PageModel(values), el: shown });
+      el.querySelector(".stand-in").replaceWith(shown);
+    } catch (error) {
+      console.error(error);
+    }
   }
 }

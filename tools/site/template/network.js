@@ -1,5 +1,5 @@
 // The networks of the tutorial, computed in the page: what Keras does in `predict`, for one image.
-// The weights come from networks.js, which tools/site/export.py writes.
+// The weights stand before it in the page: networks.js, which tools/site/export.py writes.
 //
 // Between the layers goes a tensor, { shape, data }. All its numbers lie in one Float32Array, the
 // last axis running fastest: row by row, in a row pixel by pixel, of a pixel channel by channel.

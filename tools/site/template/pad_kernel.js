@@ -45,7 +45,7 @@ function answerTo(strokes, centered) {
   } catch (error) {
     return { hint: strokes.length === 0 ? EMPTY_HINT : error.message };
   }
-  const image = Object.values(pictures).at(-1); // the last is for the networks
+  const image = Object.values(pictures).pop(); // the last is for the networks
   const networks = Object.entries(answer(image.data)).map(([name, probabilities]) => ({
     name: NETWORK_NAMES[name],
     probabilities,

@@ -1,4 +1,22 @@
 (() => {
+  // Jupyter gives a file only to who asks with what stands behind its address: links take it along.
+  const { search } = new URL(document.baseURI);
+  const own = search ? document.querySelectorAll("a:not([href*=':'])") : [];
+  for (const link of own) link.search = search;
+
+  // On paper nothing unfolds: the answers are open, and all else is closed.
+  const folded = Array.from(document.querySelectorAll("details"));
+  let open = [];
+  addEventListener("beforeprint", () => {
+    open = folded.map((details) => details.open);
+    for (const details of folded) details.open = details.matches(".answer");
+  });
+  addEventListener("afterprint", () => {
+    folded.forEach((details, i) => {
+      details.open = open[i];
+    });
+  });
+
   // What is wider than its box scrolls inside it; there, the edge fades (site.css).
   for (const box of document.querySelectorAll("pre, .wide, .html")) {
     const show = () => {
