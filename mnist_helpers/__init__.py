@@ -57,9 +57,5 @@ def _files_in_the_way(error: Exception) -> list[Path]:
     elsewhere = [folder for folder in sys.path if Path(folder).resolve() != here.resolve()]
     imported = {getattr(module, "__file__", None) for module in [*sys.modules.values()]}
     trace = "".join(traceback.format_exception(error))  # names those that failed themselves
-    return [
-        file
-        for file in here.glob("*.py")
-        if str(file) in imported or f'"{file}"' in trace
-        if PathFinder.find_spec(file.stem, elsewhere)
-    ]
+    beside = [file for file in here.glob("*.py") if str(file) in imported or f'"{file}"' in trace]
+    return [file for file in beside if PathFinder.find_spec(file.stem, elsewhere)]

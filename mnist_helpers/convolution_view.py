@@ -16,6 +16,12 @@ import traitlets
 # {"view": the view's name, …}: the page builder puts that view in the place of the output.
 VIEW_TYPE = "application/vnd.mnist-tutorial.view+json"
 
+# Said where an output is not live: in JupyterLab, too, if it lacks the part that shows widgets.
+NOT_LIVE = (
+    "Run this cell in the notebook to use it. If it stays as it is, install anywidget where "
+    "JupyterLab itself is installed, <code>pip install anywidget</code>, and reload the page."
+)
+
 _HERE = Path(__file__).parent
 _DESCRIPTION = (
     "The view in use: a digit with a frame around 3 by 3 of its pixels, and beside it the part of "
@@ -35,12 +41,15 @@ def with_stand_ins(bundle: tuple, values: dict, picture: str, alt: str, size: tu
     """A widget's output, data and metadata, with what readers without a kernel get.
 
     They see `picture`, a PNG file of this folder, shown at `size` = (width, height) in pixels
-    with `alt` as its alternative text; a page gets `values` = {"view": name, …}.
+    with `alt` as its alternative text, and what to do; a page gets `values` = {"view": name, …}.
     """
     (data, metadata), (width, height) = bundle, size
     png = base64.b64encode((_HERE / picture).read_bytes()).decode()
     about = {"alt": alt, "width": width, "height": height}
-    return data | {"image/png": png, VIEW_TYPE: values}, metadata | {"image/png": about}
+    shown = " ".join(f'{name}="{value}"' for name, value in about.items())
+    html = f'<img src="data:image/png;base64,{png}" {shown}>\n<p>{NOT_LIVE}</p>'
+    stand_ins = {"image/png": png, "text/html": html, VIEW_TYPE: values}
+    return data | stand_ins, metadata | {"image/png": about}
 
 
 def digits_as_json(images: np.ndarray, labels: Sequence[int]) -> list[dict]:

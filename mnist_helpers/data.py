@@ -72,11 +72,6 @@ class Mnist:
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.x_train):,} training, {len(self.x_test):,} test images>"
 
-    @property
-    def originals(self) -> tuple[np.ndarray, np.ndarray]:
-        """400 digits, `originals_for_test()`, that no training image of either data set shows."""
-        return offline_digits.originals_for_test()
-
 
 def load_mnist() -> Mnist:
     """Load MNIST, or the offline digits, which have the same shapes and types.
@@ -209,10 +204,8 @@ def _keep(path: Path, writer: Callable[[Path], object]) -> None:
     try:
         write_atomically(path, writer)
     except OSError as error:
-        _say(
-            f"Nothing could be kept in {path.parent} ({_in_one_line(error)}): the data is in\n"
-            "memory and will be fetched or made again next time."
-        )
+        nothing = f"Nothing could be kept in {path.parent} ({_in_one_line(error)})"
+        _say(f"{nothing}: the data is in\nmemory and will be fetched or made again next time.")
 
 
 def _say(text: str) -> None:

@@ -1,13 +1,4 @@
-"""Keras, set up for this tutorial: quiet at its start, and fast on a processor.
-
-What the settings are worth, those in __init__.py included, on two cores of an AMD EPYC with
-AVX-512 (TensorFlow 2.21, Keras 3.15, the networks of notebooks 02 and 03, 60,000 images):
-
-- oneDNN, which is off on processors without AVX-512: 5.5 s per epoch of the CNN, not 11.9 s.
-- no tuning of input pipelines: 5.5 s, not 10.3 s; of the dense network 0.33 s, not 0.44 s.
-- no copies of the arrays that `fit` reads: 120 MB less for the training images.
-- `gc.freeze`: `forget_networks` takes 0.05 s, not 0.43 s.
-"""
+"""Keras, set up for this tutorial: quiet at its start, and fast on a processor (docs/speed.md)."""
 
 import gc
 import logging

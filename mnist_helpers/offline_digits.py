@@ -66,17 +66,6 @@ def split_originals() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return train, validation, test
 
 
-def originals_for_test() -> tuple[np.ndarray, np.ndarray]:
-    """The 400 originals that only test images are drawn from: 0, 1, …, 9, 0, 1, ….
-
-    Pictures, float64 (400, 8, 8) of whole numbers 0 to 16, ink high; labels, uint8 (400,).
-    """
-    pictures, labels = _load_originals()
-    _, _, test = split_originals()
-    test = test.reshape(10, TEST_ORIGINALS_PER_DIGIT).T.ravel()
-    return pictures[test], labels[test]
-
-
 def originals_of_images() -> tuple[np.ndarray, np.ndarray]:
     """Which original each image is drawn from: int64 (60000,) for training, (10000,) for test."""
     _, labels = _load_originals()

@@ -4,7 +4,6 @@
 
 const KEY_STEP = 0.03; // of the pad's side, for drawing by keyboard
 const SMALLEST_MOVE = 0.004; // shorter moves add points but no shape
-const PATIENCE_MS = 4000;
 const KEYBOARD = "keyboard"; // holds the pen, as a pointer does by its number
 
 function render({ model, el }) {
@@ -33,13 +32,6 @@ function render({ model, el }) {
   return () => {
     for (const part of [...parts, answer]) part.stop();
   };
-}
-
-// Calls `show` now and whenever the value changes; gives a function that ends this.
-function follow(model, name, show) {
-  model.on(`change:${name}`, show);
-  show();
-  return () => model.off(`change:${name}`, show);
 }
 
 // --- the drawing surface -------------------------------------------------------------------
@@ -220,26 +212,21 @@ function savingRow(model) {
 function messageLine(model) {
   const node = element("div", "mnist-pad-message");
   node.setAttribute("role", "status");
-  let timer = null;
-  const waitForAnswer = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      node.textContent = "No answer yet: the kernel is busy, or it has to be restarted.";
-    }, PATIENCE_MS);
+  const say = (text) => {
+    node.textContent = text;
   };
+  const patience = patienceThat(say);
   const stopAnswer = follow(model, "answer", () => {
-    clearTimeout(timer);
-    node.textContent = "";
+    patience.stop();
+    say("");
   });
-  const stopMessage = follow(model, "message", () => {
-    node.textContent = model.get("message");
-  });
+  const stopMessage = follow(model, "message", () => say(model.get("message")));
   const stop = () => {
-    clearTimeout(timer);
+    patience.stop();
     stopAnswer();
     stopMessage();
   };
-  return { node, stop, waitForAnswer };
+  return { node, stop, waitForAnswer: patience.start };
 }
 
 // --- the answer ----------------------------------------------------------------------------

@@ -1,18 +1,15 @@
 """Digits of one's own: a pad to draw on, an upload of pictures, and the digits that were saved."""
 
 import base64
-import html
 import io
 import json
 from pathlib import Path
 
 import anywidget
-import ipywidgets
 import numpy as np
 import traitlets
-from PIL import Image
 
-from .convolution_view import view_source, with_stand_ins
+from .convolution_view import NOT_LIVE, view_source, with_stand_ins
 from .files import artifacts_folder, short_path, write_atomically
 from .photographs import prepare_picture, read_picture
 from .strokes import BOX, PEN, SIDE, check_strokes, preparation_steps, prepare_strokes
@@ -147,18 +144,18 @@ class DrawingPad(anywidget.AnyWidget):
         if not self.centered:
             pictures = {"what the networks see": pictures["as drawn"]}
         *_, image = pictures.values()  # the last is for the networks
-        answers = _answers(self._networks, image)
         self.answer = {
             # With these two the answer changes whenever the drawing or the switch does.
             "strokes": len(self.strokes),
             "centered": self.centered,
             "pictures": [_as_json(name, picture) for name, picture in pictures.items()],
-            "networks": [{"name": n, "probabilities": p.tolist()} for n, p in answers.items()],
+            "networks": _answers(self._networks, image),
         }
 
 
-def _answers(networks: dict, image: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: n.predict_on_batch(image[np.newaxis])[0] for name, n in networks.items()}
+def _answers(networks: dict, image: np.ndarray) -> list[dict]:
+    answers = {name: n.predict_on_batch(image[np.newaxis])[0] for name, n in networks.items()}
+    return [{"name": name, "probabilities": answers[name].tolist()} for name in answers]
 
 
 def _as_json(name: str, picture: np.ndarray) -> dict:
@@ -169,34 +166,35 @@ def _as_json(name: str, picture: np.ndarray) -> dict:
     return {"name": name, "height": height, "width": width, "scale": scale, "pixels": pixels}
 
 
-class PictureUpload(ipywidgets.VBox):
-    """A button to upload a picture; below it, what each network reads, or why it is refused."""
+class PictureUpload(anywidget.AnyWidget):
+    """A button to upload a picture; below it, what each network reads, or why it is refused.
+
+    `networks` as for DrawingPad. The browser makes a picture small before it sends it. `answer`
+    has the file's "name" and either the "picture" for the networks and what they say, or "error".
+    """
+
+    _esm = view_source("upload.js")
+    _css = view_source("upload.css")
+
+    answer = traitlets.Dict().tag(sync=True)
 
     def __init__(self, networks: dict):
         self._networks = networks
-        options = {"accept": "image/*", "layout": {"width": "max-content"}}
-        self.button = ipywidgets.FileUpload(description="Upload a picture", **options)
-        self.answer = ipywidgets.HTML("No picture yet.")
-        super().__init__([self.button, self.answer])
-        self.button.observe(self._answer, names="value")
+        super().__init__()
+        self.on_msg(self._on_message)
 
     def __repr__(self) -> str:
-        return "PictureUpload: needs a running kernel to upload to"
+        return "A button to upload a picture."
 
-    def _answer(self, _):
-        for file in self.button.value:
-            self.answer.value = self._answer_to(Path(file["name"]).name, bytes(file["content"]))
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return data | {"text/html": f"<p>{self} {NOT_LIVE}</p>"}, metadata
 
-    def _answer_to(self, name: str, content: bytes) -> str:
+    def _on_message(self, _, content, buffers):
+        """`content` has the file's "name", and which choice of the browser's it is, a "number"."""
         try:
-            image = prepare_picture(read_picture(io.BytesIO(content)))
+            image = prepare_picture(read_picture(io.BytesIO(buffers[0])))
+            said = {"networks": _answers(self._networks, image)}
+            self.answer = content | said | {"picture": _as_json("prepared", image)}
         except ValueError as error:
-            return html.escape(f"{name}: {error}")
-        file = io.BytesIO()
-        Image.fromarray(255 - image).resize((112, 112), Image.Resampling.NEAREST).save(file, "PNG")
-        source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-        lines = [f'<img src="{source}" alt="The picture, prepared: 28 × 28 pixels">']
-        for network, probabilities in _answers(self._networks, image).items():
-            digit = probabilities.argmax()
-            lines.append(f"{html.escape(network)}: {digit} ({probabilities[digit]:.0%})")
-        return "<br>".join(lines)
+            self.answer = content | {"error": str(error)}

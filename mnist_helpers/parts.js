@@ -3,6 +3,7 @@
 
 const DIGIT_SIDE = 28; // pixels of a digit's image
 const REST_MS = 500; // how long nothing has to move before the status is read aloud
+const PATIENCE_MS = 4000; // how long the kernel may take without a word
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 // --- elements ------------------------------------------------------------------------------
@@ -109,6 +110,27 @@ function paint(canvas, colours) {
 // The colour of ink from 0 to 255: dark on white, as on paper.
 function inkColour(ink) {
   return Array(3).fill(255 - Math.round(ink));
+}
+
+// --- the kernel ----------------------------------------------------------------------------
+
+// Calls `show` now and whenever the value changes; gives a function that ends this.
+function follow(model, name, show) {
+  model.on(`change:${name}`, show);
+  show();
+  return () => model.off(`change:${name}`, show);
+}
+
+// For what waits for an answer: `start` it, and `stop` it when there is one.
+function patienceThat(say) {
+  let timer = null;
+  const stop = () => clearTimeout(timer);
+  const start = () => {
+    stop();
+    const text = "No answer yet: the kernel is busy, or it has to be restarted.";
+    timer = setTimeout(() => say(text), PATIENCE_MS);
+  };
+  return { start, stop };
 }
 
 // --- parts with a state: each gives a node, and `draw`, which shows the state ----------------

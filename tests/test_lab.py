@@ -1,6 +1,7 @@
 """JupyterLab driven as a reader does: notebooks opened and run, digits drawn, `make lab` itself."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -8,15 +9,17 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import psutil
 import pytest
 import requests
 from browser import Pad, wait_until
 from conftest import NOTEBOOKS, ROOT, SMALL, filled
 from jupyter_server.serverapp import list_running_servers
+from PIL import Image
 
 from mnist_helpers.pad import load_collection
-from mnist_helpers.strokes import EXAMPLE_DRAWINGS
+from mnist_helpers.strokes import EXAMPLE_DRAWINGS, prepare_strokes
 from tools.tutorial import FOR_SNAP, LAB
 
 pytestmark = pytest.mark.slow
@@ -175,6 +178,34 @@ def test_saved_drawings_are_in_the_collection(pad, folder):
         pad.save(EXAMPLE_DRAWINGS[digit], digit)
         pad.root.get_by_text(f"Saved as a {digit}: {count} in {path}").wait_for()
     assert load_collection(path)["labels"].tolist() == [3, 8]
+
+
+def test_a_photograph_of_more_than_10_mib_is_answered_and_what_cannot_be_sent_is_said(
+    page, folder, opened_06, tmp_path
+):
+    # A 5, photographed with the camera on its side, with noise, which JPEG hardly makes smaller.
+    paper = np.kron(255 - prepare_strokes(EXAMPLE_DRAWINGS[5]) // 2, np.ones((120, 120), np.uint8))
+    noise = np.random.default_rng(1).integers(0, 40, (*paper.shape, 3), dtype=np.uint8)
+    picture = Image.fromarray(np.rot90(paper)[..., np.newaxis] // 2 + noise)
+    picture.getexif()[0x0112] = 6
+    picture.save(tmp_path / "five.jpg", quality=100, exif=picture.getexif())
+    (tmp_path / "letter.txt").write_text("Dear Sir or Madam")
+    (tmp_path / "film.mov").write_bytes(bytes(11 * 2**20))
+    assert (tmp_path / "five.jpg").stat().st_size > 10 * 2**20
+    cell = show(page, folder, IN_06, lambda cell: "PictureUpload(" in cell.source)
+    message, digits = cell.locator(".mnist-upload-message"), cell.locator(".mnist-network")
+
+    def upload(name: str, said: str) -> list[str]:
+        with page.expect_file_chooser() as chooser:
+            cell.get_by_role("button", name="Upload a picture").click()
+        chooser.value.set_files(tmp_path / name)
+        message.filter(has_text=re.compile(f"^{name}{said}")).wait_for()
+        return digits.evaluate_all("nodes => nodes.map((node) => node.dataset.digit)")
+
+    assert upload("five.jpg", "$") == ["5"] * 3
+    assert upload("film.mov", ": too large to send") == []
+    assert upload("letter.txt", ": the file is no picture of a known kind") == []
+    assert upload("five.jpg", "$") == ["5"] * 3
 
 
 # Whether the ink of the pad is so much lighter than its paper.

@@ -1,15 +1,15 @@
 """The kernel's half of the drawing pad and of the upload, without a browser, and saved digits."""
 
+import base64
 import io
 import json
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_helpers import build_dense, keras
-from mnist_helpers.convolution_view import VIEW_TYPE
+from mnist_helpers import build_dense, keras, prepare_picture, read_picture
+from mnist_helpers.convolution_view import VIEW_TYPE, ConvolutionView
 from mnist_helpers.pad import DrawingPad, PictureUpload, add_to_collection, load_collection
 from mnist_helpers.strokes import EXAMPLE_DRAWINGS, prepare_strokes
 
@@ -92,12 +92,22 @@ def test_an_uploaded_picture_is_answered_by_the_networks_or_refused_with_the_rea
     large = np.kron(prepare_strokes(EXAMPLE_DRAWINGS[5]), np.ones((9, 9), "uint8"))
     Image.fromarray(255 - large).save(file, "PNG")
     upload = PictureUpload({"dense": network})
+    # As the browser sends them; it shows the answer to the last.
+    upload._handle_custom_msg({"name": "5.png", "number": 1}, [memoryview(file.getvalue())])
+    (answer,) = upload.answer["networks"]
+    assert sum(answer["probabilities"]) == pytest.approx(1) and answer["name"] == "dense"
+    image = prepare_picture(read_picture(file))
+    assert upload.answer["picture"]["pixels"] == base64.b64encode(image).decode()
+    upload._handle_custom_msg({"name": "a.txt", "number": 2}, [memoryview(b"Dear Sir or Madam")])
+    assert upload.answer.keys() == {"name", "number", "error"} and upload.answer["number"] == 2
+    assert "no picture of a known kind" in upload.answer["error"]
 
-    def answer_to(name: str, content: bytes) -> str:
-        kind = {"type": "image/png", "size": len(content), "last_modified": datetime.now(UTC)}
-        upload.button.value = ({"name": name, "content": memoryview(content), **kind},)
-        return upload.answer.value
 
-    answer = answer_to("5.png", file.getvalue())
-    assert "<img" in answer and "dense: " in answer
-    assert answer_to("<letter>.txt", b"Dear Sir or Madam").startswith("&lt;letter&gt;.txt: ")
+def test_what_is_not_live_says_what_to_install_where_jupyterlab_is(pad, network):
+    frame = ConvolutionView(np.zeros((1, 28, 28), np.uint8), [0], {"blur": np.ones((3, 3))})
+    for widget in (pad, frame, PictureUpload({"dense": network})):
+        data, _ = widget._repr_mimebundle_()
+        assert (
+            "where JupyterLab itself is installed, <code>pip install anywidget" in data["text/html"]
+        )
+        assert data.get("image/png", "") in data["text/html"]
