@@ -34,8 +34,7 @@ from tools.tutorial import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
-# What an execution depends on besides notebooks. (A view's script and style are read by JupyterLab
-# and by the pages, and change nothing in a notebook.)
+# What an execution depends on besides notebooks. (A view's script and style change none.)
 SOURCES = tuple(f"mnist_helpers/*.{end}" for end in ("py", "json", "csv", "npz", "png", "mplstyle"))
 SOURCES += ("mnist_helpers/records/*.csv", "mnist_helpers/records/*.npz", "requirements.lock")
 SOURCES += ("tools/run.py", "tools/execute.py", "tools/claims.py")
@@ -80,16 +79,15 @@ def slots() -> list[list[int] | None]:
     return [cores[:middle], cores[middle:]] if middle else [None]
 
 
-def execute_all(paths: list[Path]) -> dict[str, dict]:
-    """Execute notebooks and return what was measured of each, in the order of the paths.
+def execute_all(about: dict[Path, dict]) -> dict[str, dict]:
+    """Execute notebooks, given with their metadata; what was measured of each, in this order.
 
-    Those that keep networks come first, since others wait for them; those that are executed alone
-    come last. If one fails, no other is started, and what else runs is waited for. Raises
-    NotebookFailed.
+    Those that keep networks come first, since others wait for them; those executed alone, last.
+    Raises NotebookFailed if one fails: no other is started, and what else runs is waited for.
     """
-    metadata, cores = {path: tutorial_metadata(path) for path in paths}, slots()
-    jobs, keepers, failures, free = {}, {}, [], SimpleQueue()
-    list(map(free.put, range(len(cores))))
+    cores, jobs, keepers, failures, free = slots(), {}, {}, [], SimpleQueue()
+    for slot in range(len(cores)):
+        free.put(slot)
 
     def execute_one(path: Path, needed: list) -> dict | None:
         wait(needed)
@@ -97,23 +95,23 @@ def execute_all(paths: list[Path]) -> dict[str, dict]:
         try:
             if not failures:
                 print(f"{path.stem}: executing", flush=True)
-                some = None if metadata[path]["alone"] else cores[slot]
+                some = None if about[path]["alone"] else cores[slot]
                 return execute(path, executed_copy(path), cores=some, slot=slot)
         except NotebookFailed as error:
             failures.append(error)
         finally:
             free.put(slot)
 
-    with ThreadPoolExecutor(len(paths)) as pool, ending_children():
-        for path in sorted(paths, key=lambda p: (metadata[p]["alone"], not metadata[p]["keeps"])):
-            needed = [keepers[name] for name in metadata[path]["uses"] if name in keepers]
-            needed = list(jobs.values()) if metadata[path]["alone"] else needed
+    with ThreadPoolExecutor(len(about)) as pool, ending_children():
+        for path in sorted(about, key=lambda p: (about[p]["alone"], not about[p]["keeps"])):
+            needed = [keepers[name] for name in about[path]["uses"] if name in keepers]
+            needed = list(jobs.values()) if about[path]["alone"] else needed
             jobs[path] = pool.submit(execute_one, path, needed)
-            keepers |= dict.fromkeys(metadata[path]["keeps"], jobs[path])
+            keepers |= dict.fromkeys(about[path]["keeps"], jobs[path])
         wait(jobs.values())
     if failures:
         raise failures[0]
-    return {path.stem: jobs[path].result() for path in paths}
+    return {path.stem: jobs[path].result() for path in about}
 
 
 @contextmanager
@@ -130,9 +128,11 @@ def ending_children() -> Iterator[None]:
 
 def sources_digest() -> str:
     """A digest of all that a complete run depends on, but for the data set."""
-    content = {path: path.read_bytes() for path in [*notebooks(), *files(ROOT, SOURCES)]}
-    parts = [f"{path.name} {len(text)}\n".encode() + text for path, text in content.items()]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+    digest = hashlib.sha256()
+    for path in [*notebooks(), *files(ROOT, SOURCES)]:
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def last_run() -> dict:
@@ -149,8 +149,8 @@ def is_current(dataset: str) -> bool:
     return expected.items() <= last_run().items() and all(path.exists() for path in made)
 
 
-def run(paths: list[Path], dataset: str) -> dict:
-    """Execute these notebooks; write and return build/results.json, write build/run.json last."""
+def run(metadata: dict[Path, dict], dataset: str) -> dict:
+    """Execute notebooks, given with their metadata, and return what build/results.json gets."""
     for name in ("results.json", "run.json"):
         (BUILD / name).unlink(missing_ok=True)
     for name in ("notebooks", "networks"):
@@ -159,7 +159,7 @@ def run(paths: list[Path], dataset: str) -> dict:
     learners = artifacts_folder()
     os.environ["MNIST_ARTIFACTS"] = str(BUILD / "networks")
     record = {"digest": sources_digest(), "dataset": dataset, "machine": this_machine()}
-    measured = execute_all(paths)
+    measured = execute_all(metadata)
     with suppress(OSError):  # where nothing can be written, nothing is kept
         shutil.copytree(BUILD / "networks", learners, dirs_exist_ok=True)
     results = {"dataset": dataset, "models": {}, "notebooks": {}}
@@ -168,7 +168,7 @@ def run(paths: list[Path], dataset: str) -> dict:
             # A later notebook that meets the same network again does not replace the first report.
             results["models"].setdefault(model, result)
         results["notebooks"][name] = {key: report[key] for key in ("seconds", "peak_rss_mb")}
-    record |= {"complete": paths == notebooks(), "notebooks": results["notebooks"]}
+    record |= {"complete": list(metadata) == notebooks(), "notebooks": results["notebooks"]}
     for name, content in [("results.json", results), ("run.json", record)]:
         (BUILD / name).write_text(json.dumps(content, indent=2) + "\n")
     return results
@@ -176,8 +176,7 @@ def run(paths: list[Path], dataset: str) -> dict:
 
 def render_site() -> None:
     """Render build/site/ anew from what was executed, and the solutions as they are stored."""
-    record = last_run()
-    if not record:
+    if not (record := last_run()):
         sys.exit("pages: there is no run to render; `make run` makes one")
     from tools.site.build import build_site
     from tools.site.export import export_networks
@@ -187,10 +186,11 @@ def render_site() -> None:
     solutions.mkdir(parents=True)
     for path in files(NOTEBOOKS, ("solutions/*.ipynb",)):  # a teacher may have taken them out
         shutil.copy(path, solutions)
+    about = {key: record[key] for key in ("dataset", "machine")}
     with suppress(ValueError):  # a ZIP, or a clone that nobody else can reach
-        record |= links()
+        about |= links()
     export_networks(BUILD / "networks", BUILD / "site")
-    build_site(BUILD / "notebooks", BUILD / "site", record)
+    build_site(BUILD / "notebooks", BUILD / "site", about)
     print("Pages: build/site/index.html")
 
 
@@ -219,8 +219,8 @@ def main() -> None:
                     return
                 for path in sorted(set(files(NOTEBOOKS, EXECUTED)) - set(notebooks())):
                     print(f"{path.relative_to(ROOT)}: left out, since it is not the tutorial's")
-                list(map(tutorial_metadata, chosen))  # before anything is removed
-                print_results(run(chosen, dataset))
+                # All are read before anything is removed.
+                print_results(run({path: tutorial_metadata(path) for path in chosen}, dataset))
                 print(f"\n{time.perf_counter() - started:.0f} s in all")
             render_site()
         except BlockingIOError:

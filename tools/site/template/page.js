@@ -1,5 +1,6 @@
 (() => {
-  // Jupyter gives a file only to who asks with what stands behind its address: links take it along.
+  // Jupyter gives a file only to who asks with what stands behind its address: links take that along,
+  // here and wherever else something stands there, which does no harm.
   const { search } = new URL(document.baseURI);
   const own = search ? document.querySelectorAll("a:not([href*=':'])") : [];
   for (const link of own) link.search = search;
