@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -16,6 +18,7 @@ import requests
 from browser import Pad, wait_until
 from conftest import NOTEBOOKS, ROOT, SMALL, filled
 from jupyter_server.serverapp import list_running_servers
+from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from mnist_helpers.pad import load_collection
@@ -93,26 +96,35 @@ def folder(networks, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def page(folder, chromium):
-    """JupyterLab on a page."""
+@contextmanager
+def jupyterlab(root: Path, private: Path, **variables) -> Iterator[dict]:
+    """What a JupyterLab on the folder `root` says of itself; its own files are in `private`."""
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--allow-root"]
     command += ["--ServerApp.port_retries=50", "--expose-app-in-browser"]
-    command += [f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    environment = private_jupyter(folder / "private")
-    environment["MNIST_ARTIFACTS"] = str(folder / "artifacts")
-    with subprocess.Popen(command, env=environment) as process:
+    command += [f"--ServerApp.root_dir={root}"]
+    with subprocess.Popen(command, env=private_jupyter(private) | variables) as process:
         try:
-            server = running_server(folder / "private")
-            page = chromium.new_page(viewport={"width": 1280, "height": 1000})
-            page.add_init_script(IN_JUPYTERLAB)
-            page.goto(f"{server['url']}lab?reset&token={server['token']}")
-            page.wait_for_function("window.jupyterapp", timeout=90_000)
-            page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
-            page.evaluate("async () => { await window.jupyterapp.restored; }")
-            yield page
+            yield running_server(private)
         finally:
             process.terminate()
+
+
+def opened(chromium, server: dict):
+    """JupyterLab on a page."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    page.add_init_script(IN_JUPYTERLAB)
+    page.goto(f"{server['url']}lab?reset&token={server['token']}")
+    page.wait_for_function("window.jupyterapp", timeout=90_000)
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
+    page.evaluate("async () => { await window.jupyterapp.restored; }")
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(folder, chromium):
+    kept = {"MNIST_ARTIFACTS": str(folder / "artifacts")}
+    with jupyterlab(folder / "notebooks", folder / "private", **kept) as server:
+        yield opened(chromium, server)
 
 
 def run_all(page, path: Path) -> list[str]:
@@ -180,7 +192,7 @@ def test_saved_drawings_are_in_the_collection(pad, folder):
     assert load_collection(path)["labels"].tolist() == [3, 8]
 
 
-def test_a_photograph_of_more_than_10_mib_is_answered_and_what_cannot_be_sent_is_said(
+def test_a_photograph_of_any_size_is_answered_and_what_cannot_be_sent_is_said(
     page, folder, opened_06, tmp_path
 ):
     # A 5, photographed with the camera on its side, with noise, which JPEG hardly makes smaller.
@@ -225,6 +237,29 @@ def test_ink_is_light_in_the_dark_theme_alone(pad):
     pad.page.wait_for_function(LIGHTER, arg=150)
 
 
+# Of each kind, and without networks, which are not asked.
+VIEWS = """
+import numpy as np
+from mnist_helpers import ConvolutionView, DrawingPad, PictureUpload
+display(DrawingPad({}), PictureUpload({}))
+ConvolutionView(np.zeros((1, 28, 28), np.uint8), [0], {"mean": np.ones((3, 3)) / 9})
+"""
+
+
+def test_where_jupyterlab_knows_no_widgets_each_view_says_what_to_install(chromium, tmp_path):
+    path = tmp_path / "views.ipynb"
+    python = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(new_notebook(cells=[new_code_cell(VIEWS)], metadata=python), path)
+    settings = tmp_path / "private/JUPYTER_CONFIG_DIR/labconfig/page_config.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"disabledExtensions": {"@jupyter-widgets/jupyterlab-manager": true}}')
+    with jupyterlab(tmp_path, tmp_path / "private") as server:
+        page = opened(chromium, server)
+        assert run_all(page, path) == []
+        assert page.get_by_text("pip install anywidget").count() == 3
+        assert page.locator(".jp-OutputArea img").count() == 2
+
+
 # What stops JupyterLab, or hides notebook 01, where a person's own configuration counts.
 OWN = """
 import os
@@ -238,14 +273,14 @@ c.ServerApp.ip, c.ServerApp.base_url = "*", "/mine"
 @pytest.mark.skipif(os.name == "nt", reason="the browser that stands in is a shell script")
 @pytest.mark.parametrize("own", [OWN, "c.ServerApp.sock = 's'", "c.ServerApp.file_to_run = 'x'"])
 def test_a_browser_from_snap_is_given_the_address_of_01_whatever_ones_configuration(tmp_path, own):
-    opened = tmp_path / "opened"
-    browser = f"sh -c 'echo $0 > {opened}.part; mv {opened}.part {opened}' %s"
+    given = tmp_path / "given"
+    browser = f"sh -c 'echo $0 > {given}.part; mv {given}.part {given}' %s"
     environment = private_jupyter(tmp_path) | {"BROWSER": browser}
     (tmp_path / "JUPYTER_CONFIG_DIR" / "jupyter_server_config.py").write_text(own)
     command = [sys.executable, "-m", *LAB, FOR_SNAP, "--allow-root", "--ServerApp.port_retries=50"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
-            address = wait_until(lambda: opened.exists() and opened.read_text(), 90, "browser")
+            address = wait_until(lambda: given.exists() and given.read_text(), 90, "browser")
             assert "/lab/tree/01_data_exploration.ipynb?token=" in address
             page = address.strip().replace("/lab/tree/", "/api/contents/")
             assert requests.get(page, timeout=10).json()["type"] == "notebook"

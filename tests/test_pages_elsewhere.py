@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from browser import CHROMIUM_ARGS, Pad
 from bs4 import BeautifulSoup
 from pages import LAPTOP, PHONE, code, display, opened_pages, png, too_wide
 from pages import write_notebook as write
-from test_lab import private_jupyter, running_server
+from test_lab import jupyterlab
 
 from mnist_helpers import build_cnn, build_compact_cnn, build_dense
 from mnist_helpers.convolution_view import VIEW_TYPE, ConvolutionView, digits_as_json
@@ -48,23 +47,18 @@ def site(tmp_path_factory) -> Path:
 
 
 def test_a_tab_that_jupyter_opens_answers_and_leads_to_the_other_pages(chromium, site, tmp_path):
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--allow-root"]
-    command += ["--ServerApp.port_retries=50", f"--ServerApp.root_dir={site}"]
-    with subprocess.Popen(command, env=private_jupyter(tmp_path)) as process:
-        try:
-            server, page = running_server(tmp_path), chromium.new_page()
-            page.goto(f"{server['url']}lab?token={server['token']}")
-            # What "Open in New Browser Tab" asks for; it comes with scripts and no rights.
-            cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
-            page.goto(f"{server['url']}files/index.html?_xsrf={cookies['_xsrf']}")
-            assert page.evaluate("origin") == "null"
-            for name, following in {"index": ".notebooks h3 a", "01_live": ".home"}.items():
-                page.wait_for_url(f"**/{name}.html?*")
-                Pad(page).draw(EXAMPLE_DRAWINGS[1])
-                assert len(Pad(page).answers()) == 3
-                page.locator(following).first.click()
-        finally:
-            process.terminate()
+    with jupyterlab(site, tmp_path) as server:
+        page = chromium.new_page()
+        page.goto(f"{server['url']}lab?token={server['token']}")
+        # What "Open in New Browser Tab" asks for; it comes with scripts and no rights.
+        cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+        page.goto(f"{server['url']}files/index.html?_xsrf={cookies['_xsrf']}")
+        assert page.evaluate("origin") == "null"
+        for name, following in {"index": ".notebooks h3 a", "01_live": ".home"}.items():
+            page.wait_for_url(f"**/{name}.html?*")
+            Pad(page).draw(EXAMPLE_DRAWINGS[1])
+            assert len(Pad(page).answers()) == 3
+            page.locator(following).first.click()
 
 
 # Draws a stroke by keys on each pad, and says what is wide: the text's column, and pictures.
