@@ -149,25 +149,16 @@ def test_preflight_prints_versions_data_and_memory_and_a_way_out_of_too_little(c
     assert lines[2] == "Memory free: 0.0 GB" and "shut down other notebooks" in lines[3]
 
 
-@pytest.mark.parametrize("limit, free", [("2000", 1_700), ("max", float("inf"))])
-def test_in_a_control_group_cached_files_count_as_free_memory(tmp_path, limit, free):
-    counts = {"memory.max": limit, "memory.current": "1500"}
-    counts["memory.stat"] = "anon 300\ninactive_file 1200\nactive_file 0"
-    for name, content in counts.items():
-        (tmp_path / name).write_text(content + "\n")
-    assert checks._free_in_group(tmp_path) == free
-
-
-def test_the_limit_of_a_control_group_around_ones_own_counts(tmp_path, monkeypatch):
+def test_a_control_group_around_ones_own_counts_but_not_its_cached_files(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "Path", lambda *parts: Path(f"{tmp_path}{'/'.join(parts)}"))
     own, around = "sys/fs/cgroup/user/session", "sys/fs/cgroup/user"
     files = {"proc/self/cgroup": "1:cpu:/\n0::/user/session\n", f"{own}/memory.max": "max"}
     files |= {f"{around}/memory.max": "2000000", f"{around}/memory.current": "1500000"}
-    files[f"{around}/memory.stat"] = "anon 300"
+    files[f"{around}/memory.stat"] = "anon 300\ninactive_file 1200\nactive_file 0"
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    assert checks.free_memory_gb() == 0.0005
+    assert checks.free_memory_gb() == (500_000 + 1_200) / 1e9
 
 
 def test_what_another_kernel_of_the_user_holds_is_not_free_under_a_hubs_limit(monkeypatch):
