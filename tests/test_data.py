@@ -58,20 +58,6 @@ def test_a_named_file_gives_mnist_even_if_the_offline_digits_are_chosen(monkeypa
         assert (getattr(mnist, name).shape, getattr(mnist, name).dtype) == (shape, np.uint8)
 
 
-@needs_mnist
-def test_mnist_may_be_packed_in_another_way_but_not_changed(tmp_path):
-    with np.load(MNIST_NPZ, allow_pickle=False) as archive:
-        arrays = {name: np.asfortranarray(archive[name]) for name in reversed(archive.files)}
-    path = tmp_path / "my own copy ä.npz"
-    np.savez(path, note=np.array([1.5]), **arrays)
-    found = data._read_arrays(path, data.MNIST_SHA256)
-    assert all(np.array_equal(found[name], arrays[name]) for name in data.SHAPES)
-    arrays["y_test"][5000] ^= 1
-    np.savez(path, **arrays)
-    with pytest.raises(ValueError, match="y_test has other contents"):
-        data._read_arrays(path, data.MNIST_SHA256)
-
-
 def test_offline_digits_are_kept_and_made_anew_if_damaged(offline, tmp_path, capsys):
     first, second = load_mnist(), load_mnist()
     assert first.name == "offline digits" and offline == ["anew"]
