@@ -8,11 +8,11 @@ from urllib.parse import unquote, urljoin
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_notebook
 from pages import ALT, code, display, elements, pages, png, write_small_notebooks
 from PIL import Image
 
-from tools.site.build import build_site, cover, minutes_to_read
+from tools.site.build import build_site, cover
 
 ABOUT = {
     "dataset": "MNIST",
@@ -54,11 +54,6 @@ def test_each_notebook_has_a_page_and_what_is_no_notebook_of_the_tutorial_has_no
     assert list(site) == list(unknown) == notebooks + others
 
 
-def test_a_folder_without_notebooks_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="make run"):
-        build_site(tmp_path, tmp_path / "site", {})
-
-
 def test_front_page_says_what_each_notebook_teaches_and_how_long_it_takes(site):
     first, second, extra = elements(site["index.html"], ".notebooks > li")
     assert (first.h3.a["href"], first.h3.text) == ("01_first.html", "1. Explore a little")
@@ -67,17 +62,6 @@ def test_front_page_says_what_each_notebook_teaches_and_how_long_it_takes(site):
     assert first.select(".more a")[0]["href"] == "solutions/01_first_solutions.html"
     assert "runs in" not in second.text  # which does not say how long
     assert (extra.h3.a["href"], extra.h3.text) == ("extras/more.html", "More")
-
-
-def test_time_to_read_counts_words_code_in_sight_figures_guesses_and_tasks():
-    text = [new_markdown_cell("[word](https://example.org/a/long/address) " * 1500)]
-    lines = [code("x = 1\n" * 75), code("x = 1\n" * 500, jupyter={"source_hidden": True})]
-    figures = [code("draw()", *[display({"image/png": ""})] * 6)]
-    guesses = [code("", jupyter={"outputs_hidden": True}) for _ in range(20)]
-    tasks = [code("", tags=["your-turn"]) for _ in range(5)]
-    for cells, minutes in [(text, 10), (lines, 10), (figures, 10), (guesses, 15), (tasks, 15)]:
-        assert minutes_to_read(new_notebook(cells=cells)) == minutes
-    assert minutes_to_read(new_notebook(cells=text + lines + guesses)) == 35
 
 
 def test_cover_is_the_figure_that_is_marked_and_else_the_first():
