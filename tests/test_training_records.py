@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_helpers import build_compact_cnn, hold_out, load_answers, load_records
+from mnist_helpers import hold_out, load_answers, load_records
 from tools.measure import record as tool
 
 
@@ -28,15 +28,6 @@ class TestRecipes:
             found.add(("RandomTranslation" in layers, "Dropout" in layers, recipe.smoothing > 0))
             assert replace(recipe, build=(), smoothing=0) == last
         assert len(names) == len(found) == 8
-
-    @pytest.mark.parametrize("kind", ["RandomTranslation", "BatchNormalization"])
-    def test_only_the_layers_named_are_left_out(self, kind):
-        network = tool.compact_with([kind], dropout=0.2)
-        *left, last = [k for k in kinds(build_compact_cnn()) if k != kind]
-        assert kinds(network) == [*left, "Dropout", last]
-        convolutions = [x for x in network.layers if isinstance(x, tool.layers.Conv2D)]
-        # Only before a normalisation is a bias of no use.
-        assert all(x.use_bias for x in convolutions) == (kind == "BatchNormalization")
 
 
 @pytest.fixture(scope="class")
