@@ -141,13 +141,6 @@ def test_glossary_lists_each_term_once_with_its_sentence_and_where_it_stands(sit
     assert pixels.a["href"] == "01_first.html#term-pixels"
 
 
-def test_contents_of_a_page_are_its_headings_as_plain_text(site):
-    for place in ("nav.contents", "details.contents"):
-        *_, question, formula = elements(site["01_first.html"], f"{place} li")
-        assert (question.a.text, question.get("class")) == ("Ask whether 3 < 4", None)
-        assert (formula.a.text, formula.get("class")) == ("Write it as a formula", ["lower"])
-
-
 @pytest.mark.parametrize("which", ["site", "tutorial"])
 def test_links_lead_to_every_page_and_nowhere_else(request, which):
     found, ids, links = request.getfixturevalue(which), [], set()
