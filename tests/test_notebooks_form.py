@@ -86,11 +86,6 @@ class TestSeries:
         assert [term for term, count in explained.items() if count > 1] == []
         assert [term for path in SOLUTIONS for term in terms(path)] == []
 
-    def test_networks_stand_in_cells_to_be_changed_and_speed_is_measured_alone(self):
-        assert [n for n in (2, 3, 5) if "keras.Sequential(" not in code(NOTEBOOKS[n - 1])] == []
-        (speed,) = [path for path in LESSONS if "speed" in path.stem]
-        assert read(speed).metadata.mnist_tutorial["alone"]
-
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 class TestLesson:
