@@ -1,11 +1,9 @@
-"""The networks, the batches they are trained on, and what comes between two trainings."""
+"""The networks, and the batches they are trained on."""
 
 import numpy as np
 import pytest
 
-from mnist_helpers import count_multiplications, hold_out, keras
-from mnist_helpers.data import Mnist
-from mnist_helpers.keras_setup import without_copying
+from mnist_helpers import count_multiplications, keras
 from mnist_helpers.networks import build_cnn, build_compact_cnn, build_dense, build_wide_dense
 from mnist_helpers.training import shuffled_batches
 
@@ -73,14 +71,3 @@ def test_the_last_batch_holds_what_is_left_and_each_image_keeps_its_label():
 def test_what_gives_no_batches_is_refused(count, labels, size):
     with pytest.raises(ValueError, match=f"{count} images, {labels} labels, batches of {size}"):
         shuffled_batches(IMAGES[:count], np.arange(labels), size)
-
-
-def test_large_images_of_hold_out_are_read_where_they_lie_and_other_arrays_are_copied():
-    images = np.random.default_rng(0).integers(0, 256, (3_000, 28, 28), dtype="uint8")
-    x_train = hold_out(Mnist("MNIST", images, images[:, 0, 0], images[:0], images[:0]))[0]
-    tensor = without_copying(x_train)
-    x_train[0, 0, 0] ^= 255
-    assert tensor[0, 0, 0] == x_train[0, 0, 0]
-    elsewhere = np.empty(x_train.size + 1, "uint8")[1:].reshape(x_train.shape)
-    for array in (elsewhere, x_train[:10], x_train.astype("float32"), x_train[:, ::2]):
-        assert without_copying(array) is array
