@@ -1,18 +1,14 @@
 """The pages as they are written: what a notebook's cells, outputs and metadata become."""
 
-import base64
-from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote, urljoin
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT
-from nbformat.v4 import new_notebook
-from pages import ALT, code, display, elements, pages, png, write_small_notebooks
-from PIL import Image
+from conftest import LESSONS, ROOT, code_cells, read
+from pages import ALT, elements, pages, write_small_notebooks
 
-from tools.site.build import build_site, cover
+from tools.site.build import build_site
 
 ABOUT = {
     "dataset": "MNIST",
@@ -62,16 +58,6 @@ def test_front_page_says_what_each_notebook_teaches_and_how_long_it_takes(site):
     assert first.select(".more a")[0]["href"] == "solutions/01_first_solutions.html"
     assert "runs in" not in second.text  # which does not say how long
     assert (extra.h3.a["href"], extra.h3.text) == ("extras/more.html", "More")
-
-
-def test_cover_is_the_figure_that_is_marked_and_else_the_first():
-    figures = [display({"image/png": png(1600, 1000)}, {"image/png": {"alt": x}}) for x in "ab"]
-    plain, marked = code("", figures[0]), code("", figures[1], mnist_tutorial={"cover": True})
-    image = cover(new_notebook(cells=[plain, marked]))
-    picture = base64.b64decode(image["src"].removeprefix("data:image/webp;base64,"))
-    assert image["alt"] == "b" and Image.open(BytesIO(picture)).size == (560, 350)
-    assert (image["width"], image["height"]) == (280, 175)  # two pixels to each of the page
-    assert cover(new_notebook(cells=[plain]))["alt"] == "a"
 
 
 def test_front_page_leads_to_binder_colab_and_the_repository_where_they_are_known(site, unknown):
@@ -153,7 +139,11 @@ def test_links_lead_to_every_page_and_nowhere_else(request, which):
     assert {link.partition("#")[0] for link in links} == set(found)
 
 
-def test_front_page_of_the_tutorial_has_a_picture_of_each_notebook_and_weighs_little(tutorial):
+def test_front_page_of_the_tutorial_has_each_notebooks_marked_picture_and_weighs_little(tutorial):
     lessons = elements(tutorial["index.html"], ".notebooks > li")
-    assert [len(lesson.select("img")) for lesson in lessons] == [1] * len(lessons)
+    for path, lesson in zip(LESSONS, lessons, strict=True):
+        (image,) = lesson.select("img")
+        cells = code_cells(read(path))
+        marked = [x for x in cells if x.metadata.get("mnist_tutorial", {}).get("cover")] or cells
+        assert image["alt"] in str([cell.outputs for cell in marked])
     assert len(tutorial["index.html"]) <= 400_000
