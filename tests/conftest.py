@@ -83,15 +83,6 @@ def pytest_sessionfinish(session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
-    terminalreporter.section("words of each notebook, and of them before its first fit")
-    for path in LESSONS:
-        cells = read(path).cells
-        words = [len(cell.source.split()) * (cell.cell_type == "markdown") for cell in cells]
-        fit = next((number for number, cell in enumerate(cells) if ".fit(" in cell.source), 0)
-        terminalreporter.write_line(f"{path.stem}: {sum(words):,}, {sum(words[:fit]):,}")
-
-
 def read(path: Path):
     return nbformat.read(path, as_version=4)
 
