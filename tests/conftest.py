@@ -111,6 +111,13 @@ def copy_checkout(folder: Path, *names: str) -> None:
         copy(ROOT / name, folder / name)
 
 
+@pytest.fixture
+def artifacts(tmp_path, monkeypatch) -> Path:
+    """Where networks are kept: a folder of one's own, which is not there yet."""
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "artifacts"))
+    return tmp_path / "artifacts"
+
+
 def code_cells(notebook) -> list:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
