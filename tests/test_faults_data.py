@@ -84,7 +84,6 @@ OK, HALF = b"HTTP/1.0 200 OK\r\n", bytes(1_000_000)
 OK_2_MB = OK + b"Content-Length: 2000000\r\n\r\n"
 # What the server sends, and the reason that is given.
 FAULTS = {
-    "never answers": ([None], "silent for 0.5 seconds"),
     "half, then silence": ([OK_2_MB, HALF, None], "silent for 0.5 seconds"),
     "trickles": ([OK_2_MB, *[b"P", 0.05] * 1000], "not complete after 2 seconds"),
     "half, then closes": ([OK_2_MB, HALF], "the connection ended after 1.0 of 2.0 MB"),
