@@ -170,23 +170,3 @@ def test_a_file_that_is_no_picture_is_refused_by_name(tmp_path, content, message
         path.write_bytes(content)
     with pytest.raises(ValueError, match=f"{re.escape(str(path))}.*{message}"):
         read_picture(path)
-
-
-@SOME
-@given(
-    st.sampled_from([b"", b"GIF89a", b"BM", b"II*\0", b"P5 9 9 255 "])
-    | st.sampled_from([saved(Image.fromarray(PAGE), kind).getvalue() for kind in ("PNG", "JPEG")]),
-    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=4),
-    st.binary(max_size=40),
-)
-def test_any_file_gives_an_array_or_a_value_error(start, changes, end):
-    content = bytearray(start + end)
-    for position, value in changes:
-        content[position : position + 1] = [value]
-    with warnings.catch_warnings(action="error"):
-        try:
-            array = read_picture(io.BytesIO(content))
-        except ValueError as error:
-            assert "the file" in str(error)
-            return
-    assert array.dtype == np.uint8 and array.ndim in (2, 3)
