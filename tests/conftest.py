@@ -83,15 +83,6 @@ def pytest_sessionfinish(session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
-    terminalreporter.section("words of each notebook, and of them before its first fit")
-    for path in LESSONS:
-        cells = read(path).cells
-        words = [len(cell.source.split()) * (cell.cell_type == "markdown") for cell in cells]
-        fit = next((number for number, cell in enumerate(cells) if ".fit(" in cell.source), 0)
-        terminalreporter.write_line(f"{path.stem}: {sum(words):,}, {sum(words[:fit]):,}")
-
-
 def read(path: Path):
     return nbformat.read(path, as_version=4)
 
@@ -118,6 +109,13 @@ def copy_checkout(folder: Path, *names: str) -> None:
     for name in names:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
+
+
+@pytest.fixture
+def artifacts(tmp_path, monkeypatch) -> Path:
+    """Where networks are kept: a folder of one's own, which is not there yet."""
+    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "artifacts"))
+    return tmp_path / "artifacts"
 
 
 def code_cells(notebook) -> list:

@@ -8,13 +8,12 @@ import re
 import subprocess
 import sys
 import sysconfig
-from importlib.metadata import distribution, version
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, code_cells, copy_checkout, read
 from packaging.markers import Marker
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tools.lock import LOCK, locked
@@ -35,15 +34,6 @@ def run(command: list, **options) -> str:
     result = subprocess.run(command, capture_output=True, text=True, timeout=900, **options)
     assert result.returncode == 0, f"{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
     return result.stdout
-
-
-def test_a_learners_packages_are_complete_without_those_of_tests():
-    for name in sorted(NAMES):
-        for line in distribution(name).requires or []:
-            needed = Requirement(line)
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                assert canonicalize_name(needed.name) in NAMES, f"{name} needs {line}"
-                assert needed.specifier.contains(version(needed.name), prereleases=True), line
 
 
 @pytest.mark.skipif(os.name == "nt", reason="repo2docker does not run on Windows")

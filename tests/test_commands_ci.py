@@ -3,7 +3,6 @@
 import re
 import tomllib
 
-import pytest
 import yaml
 from conftest import ROOT
 
@@ -26,26 +25,10 @@ def test_the_quick_tests_run_on_every_supported_python_and_system():
     assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
 
 
-@pytest.mark.parametrize("name", ["quick", "whole"])
-def test_the_tests_run_on_mnist_fetched_once_and_say_in_the_summary_what_they_skip(name):
-    steps = JOBS[name]["steps"]
-    (path,) = {step["env"]["MNIST_NPZ"] for step in steps if "MNIST_NPZ" in step.get("env", {})}
-    (kept,) = {step["with"]["path"] for step in steps if "/cache@" in step.get("uses", "")}
-    assert JOBS[name]["needs"] == "mnist" and path == f"{kept}/mnist.npz"
-    assert 'SKIPPED" tests.txt >> "$GITHUB_STEP_SUMMARY"' in commands(JOBS[name])
-
-
 def test_paths_to_tests_are_right_and_every_lock_is_audited():
     assert [name for name in LOCKS if name not in commands(JOBS["audit"])] == []
     named = re.findall(r"tests/\S+\.py", "\n".join([SCRIPT, *map(commands, JOBS.values())]))
     assert len(named) >= 5 and [name for name in named if not list(ROOT.glob(name))] == []
-
-
-def test_the_package_is_tested_beside_the_oldest_tensorflow_and_beside_what_colab_has():
-    job = JOBS["oldest-tensorflow"]
-    assert job["strategy"]["matrix"]["tensorflow"] == ["2.16", "2.20"]
-    colab = ("keras==3.13.*", "ipython==7.34.*", "ipywidgets==7.7.1", "tests/test_pad.py")
-    assert [part for part in colab if part not in commands(job)] == []
 
 
 def test_each_action_is_used_at_one_commit_and_its_version_is_named():

@@ -51,12 +51,6 @@ class TestCheckClass:
         with pytest.raises(check_class.Problem, match=r"another Python \(/usr\)"):
             check_class.check_kernel()
 
-    def test_a_tensorflow_that_cannot_be_imported_is_a_problem(self, tmp_path, monkeypatch):
-        (tmp_path / "tensorflow.py").write_text("raise ImportError('DLL load failed')")
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        with pytest.raises(check_class.Problem, match="DLL load failed"):
-            check_class.check_tensorflow()
-
     @pytest.mark.parametrize(
         ("seconds", "accuracy", "problem"), [(16, 0.9, "lower `epochs`"), (1, 0.1, "90 % is usual")]
     )
@@ -95,21 +89,11 @@ class TestLinks:
         assert addresses["colab"] == (wanted if on_colab else {})
 
     @pytest.mark.skipif(not shutil.which("git"), reason="there is no git on this machine")
-    @pytest.mark.parametrize(
-        ("clone", "problem"),
-        [(False, "no clone"), (True, "no origin"), (True, "dubious ownership .* safe.directory")],
-    )
+    @pytest.mark.parametrize(("clone", "problem"), [(False, "no clone"), (True, "no origin")])
     def test_a_folder_without_an_address_says_so(self, tmp_path, monkeypatch, clone, problem):
-        for name in [name for name in os.environ if name.startswith("GIT_")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # which may trust every folder
-        monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-        monkeypatch.setenv("LC_ALL", "C")
         folder = tmp_path / "unpacked"  # if not a clone itself, then inside another repository
         folder.mkdir()
         monkeypatch.setattr(links, "ROOT", folder)
         subprocess.run(["git", "init", "-q", folder if clone else tmp_path], check=True)
-        if "dubious" in problem:  # which are git's own words about a clone of someone else
-            monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
         with pytest.raises(ValueError, match=problem):
             links.links()

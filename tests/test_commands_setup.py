@@ -133,13 +133,9 @@ class TestInstallation:
         assert done.returncode == 1 and last.startswith("setup: requirements.lock could not be")
         assert not (checkout / ".venv" / "installed.txt").exists()
 
-    # A Mac makes no folder whose name is not UTF-8.
-    @pytest.mark.parametrize(
-        "name", [b"a:b", b"two\nlines", b"return\r"] + [b"latin-\xe4"] * (sys.platform == "linux")
-    )
+    @pytest.mark.parametrize("name", ["a:b", "two\nlines"])
     def test_a_folders_name_that_python_cannot_bear_is_said_before_any_work(self, checkout, name):
-        folder = checkout.with_name(os.fsdecode(name))
-        checkout.rename(folder)
+        folder = checkout.rename(checkout.with_name(name))
         done = self.set_up(folder)
         assert done.returncode == 1 and done.stdout == ""
         assert re.match(r"setup: .*rename or move the folder.*\n\Z", done.stderr)

@@ -53,15 +53,14 @@ class TestParameters:
 
 
 @pytest.fixture
-def client(tmp_path, monkeypatch):
+def client(artifacts):
     """Of a kernel in the notebooks' folder, with a folder of kept networks of its own."""
-    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path))
     with run_kernel(cwd=str(ROOT / "notebooks")) as client:
         yield client
 
 
 @pytest.mark.slow
-def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(client, tmp_path):
+def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(client, artifacts):
     notebook = filled(IN_03, **SMALL[IN_03.stem], batch_size=10)
     cells = [cell.source for cell in code_cells(notebook)]
     network, compiling, fit, save = (
@@ -88,7 +87,7 @@ def test_an_interrupted_fit_is_not_gone_on_with_and_works_after_a_new_build(clie
     assert run(*start, network, compiling, fit, "history = fit.history") == ""
     # The names of this training are still there, beside a network of the next.
     assert run("epochs = 200", network, compiling, fit, interrupts=1) == "KeyboardInterrupt"
-    assert "history is of another training" in run(save) and not list(tmp_path.iterdir())
+    assert "history is of another training" in run(save) and not artifacts.exists()
     assert "run the cells again from the one that builds" in run(fit)
     assert run("epochs = 1", network, compiling, fit, "history = fit.history", save) == ""
-    assert [path.name for path in tmp_path.iterdir()] == ["cnn.keras"]
+    assert [path.name for path in artifacts.iterdir()] == ["cnn.keras"]

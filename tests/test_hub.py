@@ -134,13 +134,3 @@ class TestHub:
         assert "Server: was running" in capsys.readouterr().out
         assert ben.server() == "ready"
         assert ben.request("GET", "/user/{name}/api/kernels") == []
-
-    def test_check_stops_its_server_though_no_kernel_starts_there(self, hub, folder, capsys):
-        anna, _ = hub
-        startup = folder / "learners" / "anna" / ".ipython" / "profile_default" / "startup"
-        startup.mkdir(parents=True, exist_ok=True)
-        (startup / "00-end.py").write_text("import os; os._exit(1)")
-        assert not check(Learner(anna.url, anna.token), slow_epoch=250)
-        (startup / "00-end.py").unlink()
-        assert "PROBLEM  Kernel: " in capsys.readouterr().out
-        assert anna.server() == "" and left_by(anna, folder) == []

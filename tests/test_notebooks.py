@@ -44,10 +44,9 @@ class TestAsShipped:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", in_turn(SOLUTIONS, 1), **name_of)
-def test_solutions_run_and_every_claim_in_them_can_fail(networks, path, tmp_path, monkeypatch):
+def test_solutions_run_and_every_claim_in_them_can_fail(networks, artifacts, path, tmp_path):
     # A network that the run has trained is not trained once more.
-    shutil.copytree(networks, tmp_path / "networks")
-    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path / "networks"))
+    shutil.copytree(networks, artifacts)
     execute(path, tmp_path / path.name)
     assert unproven(read(tmp_path / path.name)) == []
 

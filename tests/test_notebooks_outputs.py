@@ -14,7 +14,6 @@ import sys
 import nbformat
 import pytest
 from conftest import LESSONS, ROOT, SMALL, SOLUTIONS, code_cells, filled, in_turn, read, tags
-from papermill import inspect_notebook
 
 from tools.run import executed_copy
 
@@ -92,11 +91,6 @@ def test_a_notebook_gives_its_stored_outputs_under_adverse_conditions(path, tmp_
     assert done.returncode == 0, done.stdout[-6000:]
     for network in read(path).metadata.mnist_tutorial.get("keeps", []):
         assert (folder / "artifacts" / f"{network}.keras").exists()
-
-
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_what_is_set_to_make_it_short_are_its_parameters(path):
-    assert set(SHORT[path.stem]) <= set(inspect_notebook(str(path)))
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 from mnist_helpers import load_mnist, your_turn
 from mnist_helpers.data import SHAPES
 
+pytestmark = pytest.mark.usefixtures("artifacts")
+
 # For each turn a right answer that is written in another way than the notebook's, and a wrong one.
 ANSWERS = {
     "squared_distance": ("np.linalg.norm(image - mean) ** 2", "abs(image - mean).sum()"),
@@ -105,11 +107,6 @@ class TestTurn:
     def test_where_nothing_is_written_yet_that_is_said(self, path, cells, said):
         printed, used = said(cells[0].source)
         assert "not written yet. The notebook goes on" in printed and not used
-
-
-@pytest.fixture(autouse=True)
-def kept_apart(monkeypatch, tmp_path):
-    monkeypatch.setenv("MNIST_ARTIFACTS", str(tmp_path))
 
 
 def said_to(path, answer) -> str:

@@ -119,18 +119,11 @@ def test_pad_shows_what_the_pad_of_a_notebook_shows(networks, pad, tmp_path):
             assert f" {network['name']}. " in label
 
 
-@pytest.mark.parametrize(
-    "layer, what",
-    [
-        (layers.AveragePooling2D(2, name="mean_of_four"), "AveragePooling2D"),
-        (layers.Conv2D(2, 3, activation="tanh", name="bent"), "the activation tanh"),
-        (layers.ReLU(max_value=6, name="capped"), "ReLU with max_value = 6"),
-    ],
-)
-def test_a_layer_that_the_page_does_not_know_is_an_error_that_names_it(layer, what):
+def test_a_layer_that_the_page_does_not_know_is_an_error_that_names_it():
+    bent = layers.Conv2D(2, 3, activation="tanh", name="bent")
     shape = [keras.Input((28, 28)), layers.Reshape((28, 28, 1))]
-    network = keras.Sequential([*shape, layer, layers.Flatten(), layers.Dense(10)])
-    with pytest.raises(ValueError, match=f"layer {layer.name}: .*{what}"):
+    network = keras.Sequential([*shape, bent, layers.Flatten(), layers.Dense(10)])
+    with pytest.raises(ValueError, match=r"layer bent: .*the activation tanh"):
         as_json(network)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import drag
-from pages import LAPTOP, code, display, elements, opened_pages, write_notebook
+from pages import LAPTOP, code, display, opened_pages, write_notebook
 from scipy import ndimage
 
 from mnist_helpers.convolution_view import ConvolutionView
@@ -126,15 +126,6 @@ def test_frame_follows_a_mouse_that_is_not_pressed_and_stays_inside(frame):
     assert (box["x"], box["y"]) == pytest.approx(point(surface, 18.5, 5.5), abs=0.6)
     frame.mouse.move(*point(surface, 0, 27))
     assert position(frame) == ["1", "26"]
-
-
-def test_a_described_picture_stands_for_a_view_where_scripts_do_not_run(site):
-    data, metadata = ConvolutionView(IMAGES, LABELS, KERNELS)._repr_mimebundle_()
-    (picture,) = elements((site / "01_frame.html").read_text(), ".live .stand-in img")
-    assert picture["alt"] == data["text/plain"] == metadata["image/png"]["alt"]
-    # The figure of the other view is the run's own, and stays in sight.
-    html = (site / "02_shift.html").read_text()
-    assert len(elements(html, 'details.answer img[alt^="Accuracy"] + .live')) == 1
 
 
 @pytest.mark.parametrize("images, size", [(IMAGES, 5), (IMAGES / 255, 3), (IMAGES[:3], 3)])

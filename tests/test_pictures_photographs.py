@@ -1,12 +1,10 @@
 """Photographs of a digit are read right, or refused for the reason; see picture_corpus.py."""
 
-import csv
 import re
 
 import numpy as np
 import picture_corpus as corpus
 import pytest
-from conftest import ROOT
 
 from mnist_helpers import prepare_picture
 
@@ -58,12 +56,3 @@ def test_what_is_in_the_way_is_the_reason_for_a_refusal(outcomes):
     ]
     other = [refusal for refusal in refusals if not refusal[2]]
     assert len(refusals) >= 5 and len(other) <= len(refusals) / 10, other
-
-
-def test_every_threshold_is_used_and_says_what_it_decides_and_what_it_was_chosen_on():
-    table = (ROOT / "mnist_helpers" / "thresholds.csv").read_text(encoding="utf-8")
-    source = (ROOT / "mnist_helpers" / "photographs.py").read_text(encoding="utf-8")
-    rows, conditions = list(csv.DictReader(table.splitlines())), {*corpus.CONDITIONS}
-    assert {row["name"] for row in rows} == set(re.findall(r"\bT\.(\w+)", source))
-    assert all(row["decides"] for row in rows)
-    assert all({*row["chosen on"].split("; ")} <= conditions for row in rows)

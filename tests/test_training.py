@@ -1,30 +1,14 @@
-"""The networks, the batches they are trained on, and what comes between two trainings."""
-
-import gc
+"""The networks, and the batches they are trained on."""
 
 import numpy as np
 import pytest
 
-from mnist_helpers import count_multiplications, hold_out, keras
-from mnist_helpers.data import Mnist
-from mnist_helpers.keras_setup import without_copying
+from mnist_helpers import count_multiplications, keras
 from mnist_helpers.networks import build_cnn, build_compact_cnn, build_dense, build_wide_dense
-from mnist_helpers.training import forget_networks, shuffled_batches
+from mnist_helpers.training import shuffled_batches
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (250, 28, 28), dtype="uint8")
-LABELS = RANDOM.integers(0, 10, 250, dtype="uint8")
-SPARSE = "sparse_categorical_crossentropy"
-
-
-def train(network=None, seed: int = 1, **options):
-    """Train on the images above, and give the network."""
-    keras.utils.set_random_seed(seed)
-    if network is None:
-        network = build_dense()
-        network.compile("adam", SPARSE)
-    network.fit(IMAGES, LABELS, **({"batch_size": 50, "verbose": 0} | options))
-    return network
 
 
 @pytest.mark.parametrize("build", [build_dense, build_wide_dense, build_cnn, build_compact_cnn])
@@ -87,29 +71,3 @@ def test_the_last_batch_holds_what_is_left_and_each_image_keeps_its_label():
 def test_what_gives_no_batches_is_refused(count, labels, size):
     with pytest.raises(ValueError, match=f"{count} images, {labels} labels, batches of {size}"):
         shuffled_batches(IMAGES[:count], np.arange(labels), size)
-
-
-def test_large_images_of_hold_out_are_read_where_they_lie_and_other_arrays_are_copied():
-    images = np.random.default_rng(0).integers(0, 256, (3_000, 28, 28), dtype="uint8")
-    x_train = hold_out(Mnist("MNIST", images, images[:, 0, 0], images[:0], images[:0]))[0]
-    tensor = without_copying(x_train)
-    x_train[0, 0, 0] ^= 255
-    assert tensor[0, 0, 0] == x_train[0, 0, 0]
-    elsewhere = np.empty(x_train.size + 1, "uint8")[1:].reshape(x_train.shape)
-    for array in (elsewhere, x_train[:10], x_train.astype("float32"), x_train[:, ::2]):
-        assert without_copying(array) is array
-
-
-def test_nothing_is_left_of_networks_that_are_not_held():
-    from tensorflow.python.framework import ops
-
-    def kept() -> list[str]:
-        gc.collect()
-        names = ops.gradient_registry._registry
-        return [name for name in names if name.startswith("CustomGradient-")]
-
-    forget_networks()
-    train()
-    assert kept()  # if TensorFlow ever frees them itself, forget_networks can go
-    forget_networks()
-    assert kept() == []

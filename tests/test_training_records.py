@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_helpers import build_cnn, build_compact_cnn, hold_out, load_answers, load_records
+from mnist_helpers import hold_out, load_answers, load_records
 from tools.measure import record as tool
 
 
@@ -28,20 +28,6 @@ class TestRecipes:
             found.add(("RandomTranslation" in layers, "Dropout" in layers, recipe.smoothing > 0))
             assert replace(recipe, build=(), smoothing=0) == last
         assert len(names) == len(found) == 8
-
-    def test_the_cnn_is_the_one_with_two_layers_and_pooling_leaves_a_quarter_of_its_values(self):
-        assert tool.cnn_with(2).count_params() == build_cnn().count_params()
-        shapes = [layer.output.shape[1] for layer in tool.cnn_with_pooling().layers]
-        assert 24 * 24 * 20 // 4 in shapes and 24 * 24 * 20 not in shapes
-
-    @pytest.mark.parametrize("kind", ["RandomTranslation", "BatchNormalization"])
-    def test_only_the_layers_named_are_left_out(self, kind):
-        network = tool.compact_with([kind], dropout=0.2)
-        *left, last = [k for k in kinds(build_compact_cnn()) if k != kind]
-        assert kinds(network) == [*left, "Dropout", last]
-        convolutions = [x for x in network.layers if isinstance(x, tool.layers.Conv2D)]
-        # Only before a normalisation is a bias of no use.
-        assert all(x.use_bias for x in convolutions) == (kind == "BatchNormalization")
 
 
 @pytest.fixture(scope="class")
@@ -83,9 +69,10 @@ class TestRecording:
         assert rows["test_loss"][0] > 2
 
     def test_the_images_that_were_right_are_kept_as_bits(self, path):
-        answers = np.load(path.with_name("answers.npz"))
+        answers, rows = np.load(path.with_name("answers.npz")), read(path)
         assert list(answers) == ["MNIST/dense/0", "MNIST/dense/1"]
-        assert_agreement(read(path), answers, test_images=200, valid_images=500)
+        right = np.unpackbits([answers[name] for name in answers], axis=1, count=700)
+        assert_agreement(rows[rows["network"] == "dense"], right, test_images=200)
 
     def test_check_notices_a_row_that_cannot_be_repeated(self, data, path, capsys):
         assert tool.check(data, path, 1)
@@ -107,31 +94,20 @@ class TestRecording:
         assert np.array_equal(np.sort(first, axis=None), np.sort(scrambled, axis=None))
 
 
-def assert_agreement(table, answers: dict, test_images: int, valid_images: int) -> None:
-    """The bits of each training give the accuracies of its row."""
-    rows = table.set_index(["data", "network", "seed"])
-    for name, bits in answers.items():
-        data, network, seed = name.split("/")
-        row, right = rows.loc[data, network, int(seed)], np.unpackbits(bits)
-        valid = right[test_images : test_images + valid_images]
-        assert right[:test_images].mean() == pytest.approx(row["test_accuracy"], abs=1e-6)
-        assert valid.mean() == pytest.approx(row["valid_accuracy"], abs=1e-6)
+def assert_agreement(rows, right: np.ndarray, test_images: int) -> None:
+    """What was right gives the accuracies of its rows: the test images come first."""
+    parts = {"test_accuracy": right[:, :test_images], "valid_accuracy": right[:, test_images:]}
+    for column, part in parts.items():
+        assert part.mean(axis=1) == pytest.approx(rows[column].to_numpy(), abs=1e-6)
 
 
 class TestRecords:
-    def test_the_bits_agree_with_the_accuracies_beside_them(self):
-        table, answers = load_records(), np.load(tool.FOLDER / "answers.npz")
-        assert_agreement(table, answers, test_images=10_000, valid_images=12_000)
-        full = table[table["network"].isin(tool.WITH_ANSWERS) & (table["seed"] < 10)]
-        names = full["data"] + "/" + full["network"] + "/" + full["seed"].astype(str)
-        assert set(names) == set(answers)
-
-    def test_answers_of_a_contestant_come_in_the_order_of_its_seeds(self):
-        rows = load_records().query("data == 'MNIST' and network == 'cnn' and seed < 10")
-        right = load_answers("MNIST", "cnn")
-        assert right.shape == (10, 22_000) and right.dtype == bool
-        in_order = rows.sort_values("seed")["test_accuracy"].tolist()
-        assert right[:, :10_000].mean(axis=1) == pytest.approx(in_order, abs=1e-6)
+    def test_answers_come_in_the_order_of_the_seeds_and_agree_with_the_accuracies(self):
+        table = load_records().query("network in @tool.WITH_ANSWERS and seed < 10")
+        for contestant, rows in table.groupby(["data", "network"]):
+            right = load_answers(*contestant)
+            assert right.shape == (len(rows), 22_000) and right.dtype == bool
+            assert_agreement(rows.sort_values("seed"), right, test_images=10_000)
         with pytest.raises(KeyError, match="no answers of nobody on MNIST"):
             load_answers("MNIST", "nobody")
 

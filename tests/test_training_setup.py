@@ -41,16 +41,11 @@ def test_ruff_finds_nothing():
 
 # What a process finds after an import of Keras; printed as JSON.
 LOOK = """
-import gc, json, os
-import mnist_helpers, numpy as np, pandas as pd, tensorflow as tf
-facts = {"one": keras is mnist_helpers.keras, "frozen": gc.get_freeze_count() > 100_000}
+import json, os
+import mnist_helpers, pandas as pd
+facts = {"one": keras is mnist_helpers.keras}
 facts |= {name: os.environ.get(name) for name in ("TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND")}
 facts["settings"] = [keras.config.image_data_format(), keras.config.floatx()]
-options = tf.data.Options()
-facts["tuning"] = [options.autotune.enabled]
-options.autotune.enabled = True
-dataset = tf.data.Dataset.range(1).with_options(options)
-facts["tuning"].append(dataset.options().autotune.enabled)
 network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
 network.compile("sgd", "mse")
 facts["pandas"] = network.predict(pd.DataFrame({"x": [0.5, 1.5]}), verbose=0).shape == (2, 1)
@@ -75,10 +70,9 @@ def test_keras_is_set_up_and_silent_whatever_a_readers_keras_json_says(start, on
     done = python(f"{start}\n{LOOK}", KERAS_HOME=str(tmp_path), **settings)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
-    assert all(facts[name] for name in ("one", "frozen", "pandas")), facts
+    assert facts["one"] and facts["pandas"], facts
     assert facts["KERAS_BACKEND"] == "tensorflow"
     assert facts["settings"] == ["channels_last", "float32"]
-    assert facts["tuning"] == [False, True]  # but where that is asked for
     if platform.machine() in ("x86_64", "AMD64"):
         assert facts["TF_ENABLE_ONEDNN_OPTS"] == (onednn or "1")
     assert onednn or done.stderr == ""
@@ -88,11 +82,6 @@ def test_another_back_end_is_refused_in_a_line_that_names_the_setting():
     errors = python("from mnist_helpers import keras", KERAS_BACKEND="torch").stderr
     last = errors.splitlines()[-1]
     assert last.startswith("ImportError: ") and "'torch'" in last and "set KERAS_BACKEND" in last
-    # One on which Keras runs already: no other is installed here, so something stands in.
-    other = "from types import SimpleNamespace as S; import sys\n"
-    other += "sys.modules['keras'] = S(config=S(backend=lambda: 'jax'))\n"
-    errors = python(other + "from mnist_helpers import build_dense").stderr
-    assert "Keras is set to run on 'jax'" in errors.splitlines()[-1]
 
 
 @pytest.mark.parametrize("content", ["x = 1", "import nothing", "x = ("])
@@ -149,25 +138,16 @@ def test_preflight_prints_versions_data_and_memory_and_a_way_out_of_too_little(c
     assert lines[2] == "Memory free: 0.0 GB" and "shut down other notebooks" in lines[3]
 
 
-@pytest.mark.parametrize("limit, free", [("2000", 1_700), ("max", float("inf"))])
-def test_in_a_control_group_cached_files_count_as_free_memory(tmp_path, limit, free):
-    counts = {"memory.max": limit, "memory.current": "1500"}
-    counts["memory.stat"] = "anon 300\ninactive_file 1200\nactive_file 0"
-    for name, content in counts.items():
-        (tmp_path / name).write_text(content + "\n")
-    assert checks._free_in_group(tmp_path) == free
-
-
-def test_the_limit_of_a_control_group_around_ones_own_counts(tmp_path, monkeypatch):
+def test_a_control_group_around_ones_own_counts_but_not_its_cached_files(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "Path", lambda *parts: Path(f"{tmp_path}{'/'.join(parts)}"))
     own, around = "sys/fs/cgroup/user/session", "sys/fs/cgroup/user"
     files = {"proc/self/cgroup": "1:cpu:/\n0::/user/session\n", f"{own}/memory.max": "max"}
     files |= {f"{around}/memory.max": "2000000", f"{around}/memory.current": "1500000"}
-    files[f"{around}/memory.stat"] = "anon 300"
+    files[f"{around}/memory.stat"] = "anon 300\ninactive_file 1200\nactive_file 0"
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    assert checks.free_memory_gb() == 0.0005
+    assert checks.free_memory_gb() == (500_000 + 1_200) / 1e9
 
 
 def test_what_another_kernel_of_the_user_holds_is_not_free_under_a_hubs_limit(monkeypatch):
