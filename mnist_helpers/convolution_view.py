@@ -47,7 +47,7 @@ def with_stand_ins(bundle: tuple, values: dict, picture: str, alt: str, size: tu
     png = base64.b64encode((_HERE / picture).read_bytes()).decode()
     about = {"alt": alt, "width": width, "height": height}
     shown = " ".join(f'{name}="{value}"' for name, value in about.items())
-    html = f'<img src="data:image/png;base64,{png}" {shown}>\n<p>{NOT_LIVE}</p>'
+    html = f'<img src="data:image/png;base64,{png}" {shown}>\n<p>A picture. {NOT_LIVE}</p>'
     stand_ins = {"image/png": png, "text/html": html, VIEW_TYPE: values}
     return data | stand_ins, metadata | {"image/png": about}
 
