@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib.metadata import distributions
 from pathlib import Path
 
 import nbformat
@@ -35,10 +34,7 @@ SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 
 
 def in_turn(paths: list[Path], count: int) -> list[Path]:
-    """So many of these notebooks, others whenever a source changes, or with TEST_ALL=1 all.
-
-    To execute every notebook once more takes too long to do it each time.
-    """
+    """So many of these notebooks, which saves time, or with TEST_ALL=1 all; new sources, others."""
     from tools.run import sources_digest
 
     first = int(sources_digest()[:8], 16)
@@ -71,16 +67,6 @@ def pytest_configure(config) -> None:
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
-
-
-# `make test` installs nothing: what is installed now is what is installed at its end.
-INSTALLED = sorted((package.name, package.version) for package in distributions())
-
-
-def pytest_sessionfinish(session) -> None:
-    if sorted((package.name, package.version) for package in distributions()) != INSTALLED:
-        print("\nFAILED: the tests have changed what is installed in this environment")
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def read(path: Path):

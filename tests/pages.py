@@ -10,6 +10,9 @@ from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from tools.site.build import build_site
+from tools.site.export import export_networks
+
 # WCAG 2.1, levels A and AA, with no rule left out; in the second theme those about colours.
 RULES = {
     "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
@@ -113,6 +116,15 @@ def write_small_notebooks(folder: Path) -> None:
     # What a failed run and JupyterLab leave behind.
     for stray in ("02_second.failed.ipynb", ".ipynb_checkpoints/02_second-checkpoint.ipynb"):
         write_notebook(folder / stray, "# Stray")
+
+
+def site_with(networks: dict, folder: Path) -> Path:
+    """A site of the notebooks in a folder, with networks that answer."""
+    for name, network in networks.items():
+        network.save(folder / f"{name}.keras")
+    export_networks(folder, folder / "site")
+    build_site(folder, folder / "site", {})
+    return folder / "site"
 
 
 def pages(site: Path) -> dict[str, str]:

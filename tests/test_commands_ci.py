@@ -31,15 +31,6 @@ def test_paths_to_tests_are_right_and_every_lock_is_audited():
     assert len(named) >= 5 and [name for name in named if not list(ROOT.glob(name))] == []
 
 
-def test_each_action_is_used_at_one_commit_and_its_version_is_named():
-    commits = {}
-    for path in sorted(FOLDER.glob("*.yml")):
-        for line in re.findall(r"uses: (.+)", path.read_text()):
-            pattern = r"([\w-]+/[\w-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+"
-            action, commit = re.fullmatch(pattern, line).groups()
-            assert commits.setdefault(action, commit) == commit, f"{path.name}: {action}"
-
-
 def test_pages_are_published_of_a_run_on_mnist_with_no_more_permissions_than_that_takes():
     build, deploy = PUBLISHING["jobs"]["build"], PUBLISHING["jobs"]["deploy"]
     assert re.search(r"make run(.|\n)+MNIST.+build/results\.json", commands(build))

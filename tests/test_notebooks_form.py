@@ -185,10 +185,6 @@ class TestNotebook:
             assert len(cell.source.splitlines()) <= 12, cell.source
             assert first_comment(cell) or not is_hidden(cell, "source"), cell.source
 
-    def test_helpers_are_imported_in_one_way_and_images_split_by_one_rule(self, path):
-        wrong = r"from mnist_helpers\.|import mnist_helpers|getsource|validation_split"
-        assert re.findall(wrong, code(path)) == []
-
     def test_what_it_asserts_is_folded_under_its_words_and_has_code_that_falsifies_it(self, path):
         asserting = [c for c in cells_of(path) if re.search(r"(?m)^\s*assert ", c.source)]
         assert len(asserting) >= 3 and asserting == cells_of(path, "claim")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mnist_helpers import build_dense, keras, prepare_picture, read_picture
-from mnist_helpers.convolution_view import VIEW_TYPE, ConvolutionView
+from mnist_helpers.convolution_view import VIEW_TYPE
 from mnist_helpers.pad import DrawingPad, PictureUpload, add_to_collection, load_collection
 from mnist_helpers.strokes import EXAMPLE_DRAWINGS, prepare_strokes
 
@@ -101,13 +101,3 @@ def test_an_uploaded_picture_is_answered_by_the_networks_or_refused_with_the_rea
     upload._handle_custom_msg({"name": "a.txt", "number": 2}, [memoryview(b"Dear Sir or Madam")])
     assert upload.answer.keys() == {"name", "number", "error"} and upload.answer["number"] == 2
     assert "no picture of a known kind" in upload.answer["error"]
-
-
-def test_what_is_not_live_says_what_to_install_where_jupyterlab_is(pad, network):
-    frame = ConvolutionView(np.zeros((1, 28, 28), np.uint8), [0], {"blur": np.ones((3, 3))})
-    for widget in (pad, frame, PictureUpload({"dense": network})):
-        data, _ = widget._repr_mimebundle_()
-        assert (
-            "where JupyterLab itself is installed, <code>pip install anywidget" in data["text/html"]
-        )
-        assert data.get("image/png", "") in data["text/html"]

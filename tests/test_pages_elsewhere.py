@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 from browser import CHROMIUM_ARGS, Pad
 from bs4 import BeautifulSoup
-from pages import LAPTOP, PHONE, code, display, opened_pages, png, too_wide
+from pages import LAPTOP, PHONE, code, display, opened_pages, png, site_with, too_wide
 from pages import write_notebook as write
 from test_lab import jupyterlab
 
 from mnist_helpers import build_cnn, build_compact_cnn, build_dense
 from mnist_helpers.convolution_view import VIEW_TYPE, ConvolutionView, digits_as_json
 from mnist_helpers.strokes import EXAMPLE_DRAWINGS
-from tools.site.build import build_site
-from tools.site.export import export_networks
 
 pytestmark = pytest.mark.slow
 open_page = pytest.fixture(opened_pages)
@@ -29,10 +27,6 @@ TABLE = f"<table class='dataframe'><thead>{HEADINGS}</thead><tr>{NUMBERS}</tr></
 def site(tmp_path_factory) -> Path:
     """A site with networks, a page with every live part, and one with what folds or is wide."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    networks = {"dense": build_dense(), "cnn": build_cnn(), "compact": build_compact_cnn()}
-    for name, network in networks.items():
-        network.save(folder / f"{name}.keras")
-    export_networks(folder, folder / "site")
     frame = ConvolutionView(*DIGITS, {"edge": np.array([[1, 0, -1]] * 3)})._repr_mimebundle_()
     shift = {"view": "shift", "digits": digits_as_json(*DIGITS), "shifts": [0, 1], "curves": []}
     pad, shift = ({"image/png": png(600, 300), VIEW_TYPE: x} for x in ({"view": "pad"}, shift))
@@ -42,8 +36,8 @@ def site(tmp_path_factory) -> Path:
     question = "<details><summary>How many?</summary>Two.</details>"
     wide = code("x" * 100, display({"text/html": TABLE}))
     write(folder / "02_fold.ipynb", "# Fold", answer, code("# So", tags=["claim"]), question, wide)
-    build_site(folder, folder / "site", {})
-    return folder / "site"
+    networks = {"dense": build_dense(), "cnn": build_cnn(), "compact": build_compact_cnn()}
+    return site_with(networks, folder)
 
 
 def test_a_tab_that_jupyter_opens_answers_and_leads_to_the_other_pages(chromium, site, tmp_path):
@@ -127,13 +121,6 @@ def test_bars_frames_ink_and_choices_show_in_forced_colours(site, open_page, the
     lines = ("outlineColor", "borderTopColor")
     frame = [page.locator(".mnist-convolution-frame").evaluate_all(STYLE, x)[0] for x in lines]
     assert frame == ["rgb(255, 213, 74)", "rgb(0, 0, 0)"]
-
-
-def test_start_has_a_border_in_forced_colours(site, open_page):
-    page = open_page(site / "index.html", forced_colors="active")
-    (text,) = page.locator(".start a:first-child").evaluate_all(STYLE, "color")
-    border = page.locator(".start a:first-child").evaluate_all(STYLE, "borderTop")
-    assert border == [f"1px solid {text}"]
 
 
 OPEN = "[...document.querySelectorAll('main details')].map((d) => d.open && d.className)"

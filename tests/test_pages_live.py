@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Pad, drag
-from pages import PHONE, RULES, code, display, opened_pages, png, too_wide, violations
+from pages import PHONE, RULES, code, display, opened_pages, png, site_with, too_wide, violations
 from pages import write_notebook as write
 
 from mnist_helpers import build_cnn, build_compact_cnn, build_dense, keras, load_mnist
 from mnist_helpers.convolution_view import VIEW_TYPE
 from mnist_helpers.pad import EMPTY_HINT, DrawingPad, load_collection
 from mnist_helpers.strokes import EXAMPLE_DRAWINGS, prepare_strokes
-from tools.site.build import build_site
-from tools.site.export import as_json, export_networks
+from tools.site.export import as_json
 
 NAMES = ["dense network", "CNN", "compact network"]
 layers = keras.layers
@@ -27,11 +26,7 @@ def make_site(folder: Path, networks: dict[str, keras.Model]) -> Path:
     pad = code("pad", display({"image/png": png(40, 20), VIEW_TYPE: {"view": "pad"}}))
     write(folder / "01_draw.ipynb", "# Draw", pad)
     write(folder / "02_read.ipynb", "# Read")
-    for name, network in networks.items():
-        network.save(folder / f"{name}.keras")
-    export_networks(folder, folder / "site")
-    build_site(folder, folder / "site", {})
-    return folder / "site"
+    return site_with(networks, folder)
 
 
 @pytest.fixture(scope="module")

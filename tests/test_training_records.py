@@ -15,21 +15,6 @@ def read(path) -> pd.DataFrame:
     return pd.read_csv(path, comment="#")
 
 
-def kinds(network) -> list[str]:
-    return [type(layer).__name__ for layer in network.layers]
-
-
-class TestRecipes:
-    def test_seven_combinations_and_the_last_rung_are_all_there_are_of_three_ingredients(self):
-        names = ["ladder-small-batches", *(n for n in tool.RECIPES if n.startswith("factorial-"))]
-        found, last = set(), replace(tool.RECIPES[names[0]], build=())
-        for recipe in map(tool.RECIPES.get, names):
-            layers = kinds(recipe.network())
-            found.add(("RandomTranslation" in layers, "Dropout" in layers, recipe.smoothing > 0))
-            assert replace(recipe, build=(), smoothing=0) == last
-        assert len(names) == len(found) == 8
-
-
 @pytest.fixture(scope="class")
 def data():
     """A few random images, and recipes of one epoch, on blocks of 400 images."""
