@@ -5,12 +5,20 @@
   const own = search ? document.querySelectorAll("a:not([href*=':'])") : [];
   for (const link of own) link.search = search;
 
-  // On paper nothing unfolds: the answers are open, and all else is closed.
+  // On paper nothing unfolds: the answers to guesses are open, with the words that follow them, and
+  // all else is closed.
   const folded = Array.from(document.querySelectorAll("details"));
+  const isAnswer = (details) => {
+    if (details.matches(".answer")) return true;
+    const before = details.parentElement.previousElementSibling;
+    return (
+      details.matches(".code + .text > details:first-child") && before.querySelector(".answer")
+    );
+  };
   let open = [];
   addEventListener("beforeprint", () => {
     open = folded.map((details) => details.open);
-    for (const details of folded) details.open = details.matches(".answer");
+    for (const details of folded) details.open = isAnswer(details);
   });
   addEventListener("afterprint", () => {
     folded.forEach((details, i) => {
