@@ -52,13 +52,13 @@ def free_memory_gb() -> float:
 
 def _free_in_group(group: Path) -> float:
     free = [float("inf")]
-    for folder in (group, *group.parents):  # a group has no more than each that it is part of
+    for one in (group, *group.parents):  # a group has no more than each that it is part of
         with suppress(OSError, ValueError):  # no limit is set there, or it is "max"
-            free.append(int((folder / "memory.max").read_text()))
-            free[-1] -= int((folder / "memory.current").read_text())
+            limit = int((one / "memory.max").read_text())
+            used = int((one / "memory.current").read_text())
             # Of the files that were read, what was not looked at lately is given up if needed.
-            counts = dict(line.split() for line in (folder / "memory.stat").open())
-            free[-1] += int(counts.get("inactive_file", 0))
+            counts = dict(line.split() for line in (one / "memory.stat").read_text().splitlines())
+            free.append(limit - used + int(counts.get("inactive_file", 0)))
     return min(free)
 
 

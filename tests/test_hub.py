@@ -109,11 +109,6 @@ def hub(folder):
             psutil.wait_procs(left, timeout=5)
 
 
-def left_by(learner: Learner, folder: Path) -> list:
-    """A learner's processes that do not end within a minute."""
-    return psutil.wait_procs(processes_in(folder / "learners" / learner.name), timeout=60)[1]
-
-
 @real_hub
 @pytest.mark.slow
 class TestHub:
@@ -125,7 +120,8 @@ class TestHub:
         assert list(steps) == ["Log in", "Server", "Kernel", "Data", "One epoch", "End"]
         # In no home folder is there a copy, and a download would have been a problem.
         assert steps["Data"] == ("MNIST" if "MNIST_NPZ" in os.environ else "offline digits")
-        assert anna.server() == "" and left_by(anna, folder) == []
+        left = processes_in(folder / "learners" / anna.name)
+        assert anna.server() == "" and psutil.wait_procs(left, timeout=60)[1] == []
 
     def test_check_leaves_a_server_running_that_it_did_not_start(self, hub, capsys):
         _, ben = hub

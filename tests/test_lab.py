@@ -16,9 +16,8 @@ import psutil
 import pytest
 import requests
 from browser import Pad, wait_until
-from conftest import NOTEBOOKS, ROOT, SMALL, filled
+from conftest import NOTEBOOKS, ROOT, SMALL, filled, write_notebook
 from jupyter_server.serverapp import list_running_servers
-from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from mnist_helpers.pad import load_collection
@@ -247,9 +246,7 @@ ConvolutionView(np.zeros((1, 28, 28), np.uint8), [0], {"mean": np.ones((3, 3)) /
 
 
 def test_where_jupyterlab_knows_no_widgets_each_view_says_what_to_install(chromium, tmp_path):
-    path = tmp_path / "views.ipynb"
-    python = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(new_notebook(cells=[new_code_cell(VIEWS)], metadata=python), path)
+    path = write_notebook(tmp_path / "views.ipynb", VIEWS)
     settings = tmp_path / "private/JUPYTER_CONFIG_DIR/labconfig/page_config.json"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"disabledExtensions": {"@jupyter-widgets/jupyterlab-manager": true}}')

@@ -199,6 +199,12 @@ class TestNotebook:
         for output in outputs_of(path):
             assert output.output_type != "error" and output.get("name") != "stderr", output
 
+    def test_every_figure_has_alt_text(self, path):
+        for output in outputs_of(path):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata["image/png"]["alt"]
+                assert len(alt) > 20 and output.data["text/plain"] == alt
+
     def test_its_outputs_are_not_large_and_name_no_folder_of_the_authors_machine(self, path):
         assert path.stat().st_size < 1_500_000
         for output in outputs_of(path):

@@ -24,8 +24,7 @@ def files(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
 def own_notebooks(folder: Path) -> list[Path]:
     """The tutorial's, readable or not: lessons have a number, and all of them these metadata."""
     found = [path for path in files(folder, EXECUTED) if "-Copy" not in path.name]  # JupyterLab's
-    mark = b'"mnist_tutorial"'
-    return [p for p in found if re.match(r"\d\d_", p.name) or mark in p.read_bytes()]
+    return [p for p in found if re.match(r"\d\d_", p.name) or b'"mnist_tutorial"' in p.read_bytes()]
 
 
 def address_of(remote: str) -> tuple[str, str]:

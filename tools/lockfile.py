@@ -13,6 +13,7 @@ def take_lock(file: IO, wait: bool) -> None:
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:  # or a network file system without locks
-            if isinstance(error, BlockingIOError):
-                raise
+        except BlockingIOError:
+            raise
+        except OSError:  # a network file system without locks
+            pass

@@ -27,12 +27,11 @@ from mnist_helpers import load_mnist
 from mnist_helpers.checks import NEEDED_GB, free_memory_gb
 from mnist_helpers.files import artifacts_folder
 from tools.execute import NotebookFailed, execute
-from tools.links import EXECUTED, files, links, own_notebooks
+from tools.links import EXECUTED, NOTEBOOKS, files, links, own_notebooks
 from tools.lockfile import take_lock
 from tools.machine import this_machine
 from tools.tutorial import ROOT
 
-NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"
 # What an execution depends on besides notebooks. (A view's script and style change none.)
 SOURCES = tuple(f"mnist_helpers/*.{end}" for end in ("py", "json", "csv", "npz", "png", "mplstyle"))

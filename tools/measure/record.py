@@ -170,7 +170,8 @@ def record(data, path: Path, seeds: dict[str, int]) -> None:
     """Train each network with so many seeds, where the file has no row for it, and add one."""
     lines = path.read_text().splitlines() if path.exists() else []
     with path.open("a") as file:
-        file.write("" if lines else ",".join(COLUMNS) + "\n")
+        if not lines:
+            file.write(",".join(COLUMNS) + "\n")
         if [line for line in lines if line.startswith("#")][-1:] != [machine()]:
             file.write(machine() + "\n")
     table = pd.read_csv(path, comment="#")
